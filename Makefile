@@ -1,0 +1,98 @@
+# The only interface: `make help` lists what there is.
+# Supported for running locally: Linux on x86_64 with Python 3.11 and Node.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+UV := .venv/bin/uv
+PIP_INSTALL := $(UV) pip install --quiet --require-hashes --link-mode copy
+CDK := node_modules/.bin/cdk
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+export PYTHONWARNINGS :=
+
+.PHONY: help demo test test-unit test-infrastructure test-image test-sdk test-integration synth check lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cluster a sample on the embedded cloud
+	.venv/bin/python -m local demo
+
+test: test-unit test-infrastructure test-sdk test-image test-integration ## every test
+
+test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
+	.venv/bin/python -m pytest -q tests/unit
+
+test-infrastructure: .venv/dev
+	.venv/bin/python -m pytest -q tests/infrastructure
+
+test-sdk: .venv-sdk/ready
+	.venv-sdk/bin/python -m pytest -q tests/sdk
+
+test-image: .venv-report/test
+	.venv-report/bin/python -m pytest -q tests/image
+
+test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready
+	.venv/bin/python -m pytest -q tests/integration
+
+synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to cdk.out
+	$(CDK) synth --quiet
+
+check: .venv/dev .venv-cloud/ready node_modules/ready ## lint, types, template rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/python -m infra.checks
+
+lock: .venv/deploy ## pin anew what the .in files ask for
+	./requirements/lock.sh
+
+clean: ## remove what was installed and built
+	rm -rf .venv .venv-cloud .venv-report .venv-sdk node_modules cdk.out build results
+
+# --- environments -------------------------------------------------------------
+# Each is made by uv from a lock file with hashes; the stamp is newer than the lock.
+
+.PHONY: platform
+platform:
+	@[ "$$(uname -sm)" = "Linux x86_64" ] || { echo "geoclusters runs locally on Linux x86_64 only; this is $$(uname -sm)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "geoclusters needs Python 3.11; '$(PYTHON)' is not that (set PYTHON=...)."; exit 1; }
+	@command -v node >/dev/null || { echo "geoclusters needs Node to run the AWS CDK; there is no 'node' on the PATH."; exit 1; }
+
+$(UV): | platform
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/deploy: requirements/deploy.txt | $(UV)
+	$(PIP_INSTALL) --python .venv/bin/python -r $<
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/deploy | $(UV)
+	$(PIP_INSTALL) --python .venv/bin/python -r $<
+	@touch $@
+
+.venv-cloud/ready: local/requirements.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv-cloud
+	$(PIP_INSTALL) --python .venv-cloud/bin/python -r $<
+	@touch $@
+
+.venv-report/ready: container/requirements.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv-report
+	$(PIP_INSTALL) --python .venv-report/bin/python -r $<
+	@touch $@
+
+.venv-report/test: container/requirements-test.txt .venv-report/ready | $(UV)
+	$(PIP_INSTALL) --python .venv-report/bin/python -r $<
+	@touch $@
+
+.venv-sdk/ready: tests/sdk/requirements.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv-sdk
+	$(PIP_INSTALL) --python .venv-sdk/bin/python -r $<
+	@touch $@
+
+node_modules/ready: package-lock.json package.json | platform
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,181 @@
+"""Writing under `output/<path>/`, where the newer upload wins.
+
+Several runs may answer at one place: the same key uploaded twice, a moment apart, whose
+jobs finish in either order. So each object carries its upload's sequencer as metadata
+and is written on condition that it is still the one that was looked at.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from geoclusters import layout
+from geoclusters.errors import GeoclustersError
+from geoclusters.run import RunRecord, Upload, is_newer
+from geoclusters.status import State, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_TRIES = 20
+_LOST_A_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+
+
+class SupersededError(GeoclustersError):
+    """A newer upload of the same key answers at this place; the run ends here."""
+
+
+class _Found(NamedTuple):
+    """What stands at a key: the condition for replacing it, and whose it is."""
+
+    etag: str | None
+    sequencer: str
+    body: bytes
+
+
+_NOTHING = _Found(None, "", b"")
+
+
+class Outputs:
+    """The answers to one upload."""
+
+    def __init__(self, s3: "S3Client", upload: Upload) -> None:
+        self._s3 = s3
+        self._upload = upload
+
+    def put(self, name: str, body: bytes, content_type: str) -> None:
+        """Write a result file.
+
+        Raises
+        ------
+        SupersededError
+            If a newer upload's file stands there. The run's own status says so then.
+        """
+        key = self._upload.output_prefix + name
+        for _ in range(_TRIES):
+            if self._try_to_replace(self._look(key), key, body, content_type):
+                return
+        raise _contention(key)
+
+    def publish(self, status: Status) -> bool:
+        """Write `status.json`, unless the run is already past that state.
+
+        A copy stands at the run itself, where later uploads don't reach it.
+
+        Returns
+        -------
+        bool
+            Whether it was written.
+
+        Raises
+        ------
+        SupersededError
+            If a newer upload's status stands there. The run's own status says so then.
+        """
+        key = self._upload.output_prefix + layout.STATUS_NAME
+        body = status.to_json().encode()
+        for _ in range(_TRIES):
+            found = self._read(key)
+            earlier = self._state_of_this_run(found)
+            if earlier is not None and not status.state.may_follow(earlier):
+                return False
+            if self._try_to_replace(found, key, body, "application/json"):
+                self._keep(body)
+                return True
+        raise _contention(key)
+
+    def state(self) -> State | None:
+        """Return the state that this upload's run was last said to be in, if any.
+
+        Raises
+        ------
+        SupersededError
+            If a newer upload's status stands there. The run's own status says so then.
+        """
+        found = self._read(self._upload.output_prefix + layout.STATUS_NAME)
+        if is_newer(found.sequencer, self._upload.sequencer):
+            raise self.superseded()
+        return self._state_of_this_run(found)
+
+    def superseded(self) -> SupersededError:
+        """Say in the run's own status that a newer upload answers; return the error.
+
+        A run that had ended before keeps its status.
+        """
+        message = f"A newer upload of {self._upload.uri} answers instead."
+        own = self._read(layout.run_status_key(self._upload.run_id)).body
+        if not own or not State(json.loads(own)["state"]).is_final:
+            state = State.SUPERSEDED
+            status = Status(upload=self._upload, state=state, message=message)
+            self._keep(status.to_json().encode())
+        return SupersededError(message)
+
+    def _look(self, key: str) -> _Found:
+        try:
+            answer = self._s3.head_object(Bucket=self._upload.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "404":
+                return _NOTHING
+            raise
+        return _Found(answer["ETag"], answer["Metadata"].get("sequencer", ""), b"")
+
+    def _read(self, key: str) -> _Found:
+        try:
+            answer = self._s3.get_object(Bucket=self._upload.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return _NOTHING
+            raise
+        sequencer = answer["Metadata"].get("sequencer", "")
+        return _Found(answer["ETag"], sequencer, answer["Body"].read())
+
+    def _try_to_replace(
+        self, found: _Found, key: str, body: bytes, content_type: str
+    ) -> bool:
+        """Return whether it was replaced: False where someone else was quicker."""
+        if is_newer(found.sequencer, self._upload.sequencer):
+            raise self.superseded()
+        condition: dict[str, Any] = (
+            {"IfMatch": found.etag} if found.etag else {"IfNoneMatch": "*"}
+        )
+        try:
+            self._s3.put_object(
+                Bucket=self._upload.bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                Metadata={
+                    "sequencer": self._upload.sequencer,
+                    "run-id": self._upload.run_id,
+                },
+                **condition,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _LOST_A_RACE:
+                return False
+            raise
+        return True
+
+    def _state_of_this_run(self, found: _Found) -> State | None:
+        if found.sequencer != self._upload.sequencer:
+            return None
+        return State(json.loads(found.body)["state"])
+
+    def _keep(self, body: bytes) -> None:
+        self._s3.put_object(
+            Bucket=self._upload.bucket,
+            Key=layout.run_status_key(self._upload.run_id),
+            Body=body,
+            ContentType="application/json",
+        )
+
+
+def read_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord:
+    """Return a run's record from the data bucket."""
+    answer = s3.get_object(Bucket=bucket, Key=layout.run_record_key(run_id))
+    return RunRecord.from_json(answer["Body"].read())
+
+
+def _contention(key: str) -> GeoclustersError:
+    return GeoclustersError(f"{key} changed at each of {_TRIES} tries to write it")

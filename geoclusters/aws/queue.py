@@ -1,0 +1,59 @@
+"""A message waits or ends; it never vanishes."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from geoclusters.aws.events import Message, messages
+from geoclusters.errors import GeoclustersError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+#: SQS's own bound of a visibility timeout.
+MOST_DELAY_S = 12 * 60 * 60
+
+
+class LaterError(GeoclustersError):
+    """A message that can't be worked on yet goes back into its queue for `delay_s`."""
+
+    def __init__(self, reason: str, *, delay_s: int) -> None:
+        super().__init__(reason)
+        self.delay_s = min(delay_s, MOST_DELAY_S)
+
+
+def work(
+    event: Mapping[str, Any],
+    process: Callable[[Message], None],
+    *,
+    sqs: "SQSClient",
+    queue_url: str,
+) -> dict[str, Any]:
+    """Process the messages of an SQS event; hand back those that have to wait.
+
+    The visibility of a message that waits is changed, and the message reported as a
+    batch item failure. (Sending it again would be a new message, and Lambda cuts chains
+    of those.) Any other exception than `LaterError` propagates: the message comes back
+    after the queue's visibility timeout, and ends in its dead-letter queue.
+
+    Returns
+    -------
+    dict
+        What Lambda expects under ReportBatchItemFailures.
+    """
+    failures = []
+    for message in messages(event):
+        try:
+            process(message)
+        except LaterError as later:
+            sqs.change_message_visibility(
+                QueueUrl=queue_url,
+                ReceiptHandle=message.receipt_handle,
+                VisibilityTimeout=later.delay_s,
+            )
+            failures.append({"itemIdentifier": message.message_id})
+    return {"batchItemFailures": failures}
+
+
+def growing_delay_s(receive_count: int, *, first_s: int, most_s: int) -> int:
+    """Return how long a message waits after its nth receive: twice as long each."""
+    return int(min(first_s * 2 ** min(receive_count - 1, 20), most_s))

@@ -1,0 +1,161 @@
+"""Where things lie in the data bucket, and what runs and training jobs are called.
+
+The one place that knows prefixes, suffixes and name patterns: the functions build and
+parse keys with it, the infrastructure builds event patterns and policies from it.
+
+    input/<path>.csv                              an upload
+    boundaries/<name>                             borders of the user's own
+    runs/<run-id>/run.json                        the run record
+    runs/<run-id>/status.json                     the run's own last status
+    runs/<run-id>/places/part-00000.npy           usable rows, in the file's order
+    runs/<run-id>/train/part-00000.pbr            training records
+    runs/<run-id>/model/<job>/output/model.tar.gz written by SageMaker
+    output/<path>/                                results, and status.json
+"""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+INPUT_PREFIX = "input/"
+BOUNDARIES_PREFIX = "boundaries/"
+RUNS_PREFIX = "runs/"
+OUTPUT_PREFIX = "output/"
+
+UPLOAD_SUFFIX = ".csv"
+STATUS_NAME = "status.json"
+RUN_RECORD_NAME = "run.json"
+MODEL_NAME = "model.tar.gz"
+
+#: EventBridge wildcard patterns of the keys that SageMaker writes.
+MODEL_KEY_PATTERN = f"{RUNS_PREFIX}*/model/*/output/{MODEL_NAME}"
+
+_RUN_ID = re.compile(r"[0-9a-f]{20}")
+_MODEL_KEY = re.compile(
+    rf"{RUNS_PREFIX}(?P<run_id>[0-9a-f]{{20}})/model/(?P<job_name>[^/]+)/output/"
+    + re.escape(MODEL_NAME)
+)
+_JOB_NAME = re.compile(
+    r"(?P<prefix>[a-z0-9][a-z0-9-]*)-(?P<run_id>[0-9a-f]{20})-(?P<attempt>[1-9][0-9]*)"
+)
+
+
+class ModelKey(NamedTuple):
+    """What the key of a model artefact says."""
+
+    run_id: str
+    job_name: str
+
+
+def run_id(*, bucket: str, key: str, etag: str, sequencer: str) -> str:
+    """Return the id of the one run that an upload starts: 20 hexadecimal digits.
+
+    The same event, delivered twice, gives the same id; the same bytes, uploaded again,
+    give another (the sequencer differs).
+    """
+    identity = "\0".join((bucket, key, etag, sequencer))
+    return hashlib.sha256(identity.encode()).hexdigest()[:20]
+
+
+def output_prefix(upload_key: str) -> str:
+    """Return the prefix under which an upload's results lie.
+
+    `input/depots/hk.csv` answers at `output/depots/hk/`.
+    """
+    if not upload_key.startswith(INPUT_PREFIX):
+        msg = f"{upload_key!r} is not a key under {INPUT_PREFIX!r}"
+        raise ValueError(msg)
+    path = upload_key.removeprefix(INPUT_PREFIX)
+    if path.lower().endswith(UPLOAD_SUFFIX):
+        path = path[: -len(UPLOAD_SUFFIX)]
+    return f"{OUTPUT_PREFIX}{path}/"
+
+
+def run_prefix(run_id: str) -> str:
+    """Return the prefix of everything that a run keeps for itself."""
+    if not _RUN_ID.fullmatch(run_id):
+        msg = f"{run_id!r} is not a run id (20 hexadecimal digits)"
+        raise ValueError(msg)
+    return f"{RUNS_PREFIX}{run_id}/"
+
+
+def run_record_key(run_id: str) -> str:
+    """Return the key of a run's record."""
+    return f"{run_prefix(run_id)}{RUN_RECORD_NAME}"
+
+
+def run_status_key(run_id: str) -> str:
+    """Return the key of a run's own last status."""
+    return f"{run_prefix(run_id)}{STATUS_NAME}"
+
+
+def places_key(run_id: str, part: int) -> str:
+    """Return the key of one part of a run's places, counted from 0."""
+    return f"{run_prefix(run_id)}places/part-{part:05d}.npy"
+
+
+def train_prefix(run_id: str) -> str:
+    """Return the prefix of a run's training records: SageMaker's `train` channel."""
+    return f"{run_prefix(run_id)}train/"
+
+
+def train_key(run_id: str, part: int) -> str:
+    """Return the key of one shard of training records, counted from 0."""
+    return f"{train_prefix(run_id)}part-{part:05d}.pbr"
+
+
+def model_prefix(run_id: str) -> str:
+    """Return the prefix under which SageMaker writes a run's models, without slash."""
+    return f"{run_prefix(run_id)}model"
+
+
+def model_key(run_id: str, job_name: str) -> str:
+    """Return the key that SageMaker writes for a job with `model_prefix` as output."""
+    return f"{model_prefix(run_id)}/{job_name}/output/{MODEL_NAME}"
+
+
+def parse_model_key(key: str) -> ModelKey:
+    """Return the run and the training job that a model artefact belongs to."""
+    match = _MODEL_KEY.fullmatch(key)
+    if match is None:
+        msg = f"{key!r} is not the key of a model artefact ({MODEL_KEY_PATTERN})"
+        raise ValueError(msg)
+    return ModelKey(match["run_id"], match["job_name"])
+
+
+def job_name_prefix(stack_name: str) -> str:
+    """Return the start of the names of all training jobs of one stack.
+
+    It ends in a hash of the stack's name, so that no stack takes another's jobs for its
+    own, and leaves room for a run id and an attempt in SageMaker's 63 characters.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", stack_name.lower()).strip("-")[:20].rstrip("-")
+    digest = hashlib.sha256(stack_name.encode()).hexdigest()[:8]
+    return f"{slug}-{digest}" if slug else f"stack-{digest}"
+
+
+def job_name(prefix: str, run_id: str, attempt: int) -> str:
+    """Return the name of a run's training job; `attempt` counts from 1.
+
+    SageMaker never forgets a job, so a name is spent once used.
+    """
+    name = f"{prefix}-{run_id}-{attempt}"
+    if not _JOB_NAME.fullmatch(name) or len(name) > 63:
+        msg = f"{name!r} is no name for a training job"
+        raise ValueError(msg)
+    return name
+
+
+def parse_job_name(name: str, prefix: str) -> str:
+    """Return the run id in a training job's name.
+
+    Raises
+    ------
+    ValueError
+        If the job is not of the stack whose jobs start with `prefix`.
+    """
+    match = _JOB_NAME.fullmatch(name)
+    if match is None or match["prefix"] != prefix:
+        msg = f"{name!r} is not a training job of this stack ({prefix}-…)"
+        raise ValueError(msg)
+    return match["run_id"]

@@ -1,0 +1,130 @@
+"""The run record: everything that a later step needs to know about a run.
+
+`ingest` writes it to `runs/<run-id>/run.json` once everything that it speaks of is
+there; no other function changes it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from geoclusters import layout
+from geoclusters.errors import RunRecordError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """The object whose arrival started a run."""
+
+    bucket: str
+    key: str
+    #: Without quotation marks.
+    etag: str
+    #: Orders the events of one key; see `layout.run_id` and `is_newer`.
+    sequencer: str
+    #: In bytes.
+    size: int
+
+    @property
+    def run_id(self) -> str:
+        """The id of the one run that this upload starts."""
+        return layout.run_id(
+            bucket=self.bucket, key=self.key, etag=self.etag, sequencer=self.sequencer
+        )
+
+    @property
+    def uri(self) -> str:
+        """The upload's address, for people."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def output_prefix(self) -> str:
+        """Where its results go."""
+        return layout.output_prefix(self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What `ingest` found and wrote."""
+
+    upload: Upload
+    #: Number of clusters asked for.
+    k: int
+    #: A name in `geodesy.GEOMETRIES`.
+    geometry: str
+    #: Names of the columns that latitude and longitude were read from.
+    latitude_column: str
+    longitude_column: str
+    #: Rows of the table, the header not counted.
+    rows_read: int
+    rows_usable: int
+    #: Rows left out, by reason.
+    left_out: dict[str, int]
+    #: Subtracted from the features before they became float32; length feature_dim.
+    centre: tuple[float, ...]
+    #: Number of parts under places/.
+    places_parts: int
+    #: Number of shards under train/, and their size in bytes.
+    train_parts: int
+    train_bytes: int
+    #: When ingest began, ISO 8601 in UTC.
+    created_at: str
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.upload.run_id
+
+    @property
+    def feature_dim(self) -> int:
+        """Number of features of a training record."""
+        return len(self.centre)
+
+    def to_json(self) -> str:
+        """Return the record as the text of `run.json`."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            **asdict(self),
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a record from the text of `run.json`.
+
+        Raises
+        ------
+        RunRecordError
+            If it is of another schema version, or no run record.
+        """
+        try:
+            document = json.loads(text)
+            version = document.pop("schema_version")
+            if version != SCHEMA_VERSION:
+                msg = f"run.json has schema version {version}, not {SCHEMA_VERSION}"
+                raise RunRecordError(msg)
+            run_id = document.pop("run_id")
+            document["upload"] = Upload(**document["upload"])
+            document["centre"] = tuple(document["centre"])
+            record = cls(**document)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = f"run.json is no run record: {error!r}"
+            raise RunRecordError(msg) from error
+        if record.run_id != run_id:
+            msg = f"run.json says run {run_id}, its upload says {record.run_id}"
+            raise RunRecordError(msg)
+        return record
+
+
+def is_newer(sequencer: str, other: str) -> bool:
+    """Return whether an event of a key came after another of the same key.
+
+    Sequencers are hexadecimal strings, compared after filling up the shorter one with
+    zeros on the right:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
+    width = max(len(sequencer), len(other))
+    return sequencer.upper().ljust(width, "0") > other.upper().ljust(width, "0")

@@ -1,0 +1,98 @@
+"""`status.json`: the one file to poll for an upload's answer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from geoclusters.run import RunRecord, Upload
+
+SCHEMA_VERSION = 1
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "QUEUED"
+    TRAINING = "TRAINING"
+    REPORTING = "REPORTING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    SUPERSEDED = "SUPERSEDED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in (State.SUCCEEDED, State.FAILED, State.SUPERSEDED)
+
+    def may_follow(self, earlier: "State") -> bool:
+        """Return whether a run in the state `earlier` may enter this one.
+
+        Events come twice and out of order; a run never goes back.
+        """
+        return not earlier.is_final and _ORDER.index(self) >= _ORDER.index(earlier)
+
+
+_ORDER = tuple(State)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What `status.json` says of a run.
+
+    Figures that a step knows go into `figures`, under the names that README lists.
+    """
+
+    upload: Upload
+    state: State
+    #: For people: what happens now, or what went wrong and what to do.
+    message: str
+    #: Names of the result files beside `status.json`; it is written after them.
+    files: tuple[str, ...] = ()
+    #: What the user should know although the run succeeded.
+    warnings: tuple[str, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the text of `status.json`."""
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "state": self.state,
+            "message": self.message,
+            "run_id": self.upload.run_id,
+            "upload": {
+                "uri": self.upload.uri,
+                "etag": self.upload.etag,
+                "sequencer": self.upload.sequencer,
+                "size": self.upload.size,
+            },
+            "updated_at": now(),
+            **self.figures,
+            "warnings": self.warnings,
+            "files": self.files,
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def run_figures(record: RunRecord) -> dict[str, Any]:
+    """Return the figures that are known of a run once its upload was read."""
+    return {
+        "k": record.k,
+        "geometry": record.geometry,
+        "columns": {
+            "latitude": record.latitude_column,
+            "longitude": record.longitude_column,
+        },
+        "rows": {
+            "read": record.rows_read,
+            "usable": record.rows_usable,
+            "left_out": record.left_out,
+        },
+    }
+
+
+def now() -> str:
+    """Return the time, ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""Tables of places: which columns, which rows, and why not the others."""

@@ -1,0 +1,161 @@
+"""A stream of bytes, cut into blocks of whole CSV records.
+
+Where every quotation mark opens or closes a field, as RFC 4180 has it, a line break
+ends a record if an even number of them stands before it, which is quick to count. Real
+files also hold marks inside plain fields (`5" pipe`). A block with such a one is cut by
+the `csv` module, which reads a mark as one only where a field begins.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from geoclusters.errors import TableError
+
+#: A record (with all line breaks inside its quotation marks) must be shorter.
+MOST_RECORD_BYTES = 64 * 1024 * 1024
+
+_QUOTE, _COMMA, _CR, _LF = b'",\r\n'
+
+
+class Block(NamedTuple):
+    """Whole records."""
+
+    data: bytes
+    #: Whether each quotation mark in it opens or closes a field.
+    well_quoted: bool
+
+
+def blocks(chunks: Iterable[bytes], block_bytes: int) -> Iterator[Block]:
+    """Yield the bytes of `chunks` in blocks that end where a record ends.
+
+    Each block is about `block_bytes` long; what is held at a time doesn't grow with the
+    stream.
+
+    Raises
+    ------
+    TableError
+        If a record is longer than `MOST_RECORD_BYTES`: mostly a quotation mark that is
+        opened and never closed.
+    """
+    held: list[bytes] = []
+    size = 0
+    wanted = block_bytes
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size < wanted:
+            continue
+        data = b"".join(held)
+        well_quoted = _is_well_quoted(data)
+        end = _end_when_well_quoted(data) if well_quoted else _end_by_csv(data)
+        if end:
+            yield Block(data[:end], well_quoted)
+        elif size > MOST_RECORD_BYTES:
+            start = data[:60].decode("utf-8", "replace")
+            msg = (
+                f"A record is longer than {MOST_RECORD_BYTES // 1024**2} MiB; it "
+                f"starts with {start!r}. Perhaps a quotation mark is opened there and "
+                "never closed, or the file is not a CSV file."
+            )
+            raise TableError(msg)
+        held = [data[end:]]
+        size = len(held[0])
+        wanted = max(block_bytes, 2 * size)  # don't scan a long record again and again
+    rest = b"".join(held)
+    if rest:
+        yield whole_records(rest)
+
+
+def whole_records(data: bytes) -> Block:
+    """Return `data`, which ends where a record or the file ends, as a block."""
+    closed = data.count(b'"') % 2 == 0
+    return Block(data, closed and _is_well_quoted(data))
+
+
+def _is_well_quoted(data: bytes) -> bool:
+    """Return whether each quotation mark in `data` opens or closes a field.
+
+    `data` starts where a record starts; its last record may be incomplete. A doubled
+    mark inside a field counts as closing and opening it again.
+    """
+    array = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(array == _QUOTE)
+    opening, closing = quotes[::2], quotes[1::2]
+    before = np.take(array, opening - 1, mode="wrap")
+    may_open = np.isin(before, (_QUOTE, _COMMA, _LF)) | (opening == 0)
+    after = np.take(array, closing + 1, mode="clip")
+    may_close = np.isin(after, (_QUOTE, _COMMA, _CR, _LF)) | (closing == len(data) - 1)
+    return bool(may_open.all() and may_close.all())
+
+
+def _end_when_well_quoted(data: bytes) -> int:
+    """Return how many bytes of `data` are whole records."""
+    end = len(data)
+    quotes = data.count(b'"')
+    while True:
+        newline = data.rfind(b"\n", 0, end)
+        if newline < 0:
+            return 0
+        quotes -= data.count(b'"', newline, end)
+        if quotes % 2 == 0:
+            return newline + 1
+        end = newline
+
+
+def _end_by_csv(data: bytes) -> int:
+    """Return how many bytes of `data` are whole records, as the `csv` module reads.
+
+    The last one is left out: the module takes the end of its input for the end of a
+    record.
+    """
+    lines = Lines(data)
+    whole = end = 0
+    for _ in records(lines):
+        whole, end = end, lines.taken
+    return whole
+
+
+def first_record(data: bytes) -> tuple[list[str], bytes]:
+    """Return the fields of the first record in `data`, and what comes after it."""
+    lines = Lines(data)
+    fields = next(records(lines), [])
+    return fields, data[lines.taken :]
+
+
+def records(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the fields of each record, as the `csv` module reads them.
+
+    Raises
+    ------
+    TableError
+        If it can't read on.
+    """
+    reader = csv.reader(lines)
+    try:
+        yield from reader
+    except csv.Error as error:
+        msg = (
+            f"Near line {reader.line_num} the table can't be read as CSV ({error}). "
+            "Perhaps a quotation mark is opened there and never closed."
+        )
+        raise TableError(msg) from error
+
+
+class Lines:
+    """The lines of some bytes as UTF-8 text, with their line breaks."""
+
+    def __init__(self, data: bytes) -> None:
+        self._lines = io.BytesIO(data)
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the lines handed out so far."""
+        return self._lines.tell()
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._lines.readline():
+            yield line.decode("utf-8", "replace")

@@ -1,0 +1,88 @@
+"""Which two columns of a table hold latitude and longitude."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from geoclusters.errors import TableError
+
+LATITUDE_NAMES = ("latitude", "lat")
+LONGITUDE_NAMES = ("longitude", "lon", "lng", "long")
+
+_SEPARATORS = re.compile(r"[\s_]+")
+
+
+class CoordinateColumns(NamedTuple):
+    """Positions of the coordinate columns, counted from 0, and their names."""
+
+    latitude: int
+    longitude: int
+    latitude_name: str
+    longitude_name: str
+
+
+def find_coordinates(
+    header: Sequence[str], *, latitude: str | None = None, longitude: str | None = None
+) -> CoordinateColumns:
+    """Return the columns of latitude and longitude.
+
+    Parameters
+    ----------
+    header : sequence of str
+        The names of all columns. Case, spaces and underscores don't matter.
+    latitude, longitude : str, optional
+        Names that the upload's owner gave; otherwise the usual ones are looked for, in
+        the order of `LATITUDE_NAMES` and `LONGITUDE_NAMES`.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, or several could be meant.
+    """
+    lat = _find(header, "latitude", latitude, LATITUDE_NAMES)
+    lon = _find(header, "longitude", longitude, LONGITUDE_NAMES)
+    if lat == lon:
+        msg = (
+            f"Latitude and longitude were both read from the column {header[lat]!r}. "
+            "Name two different columns in the upload's metadata "
+            "`latitude` and `longitude`."
+        )
+        raise TableError(msg)
+    return CoordinateColumns(lat, lon, header[lat], header[lon])
+
+
+def _find(
+    header: Sequence[str], what: str, given: str | None, usual: Sequence[str]
+) -> int:
+    names = [_plain(name) for name in header]
+    for wanted in usual if given is None else (given,):
+        found = [i for i, name in enumerate(names) if name == _plain(wanted)]
+        if len(found) > 1:
+            msg = (
+                f"{len(found)} columns are called {header[found[0]]!r} (columns "
+                f"{', '.join(str(i + 1) for i in found)}). Give them different names, "
+                f"or name another column in the upload's metadata `{what}`."
+            )
+            raise TableError(msg)
+        if found:
+            return found[0]
+    columns = ", ".join(repr(name) for name in header[:20])
+    if len(header) > 20:
+        columns += f" and {len(header) - 20} more"
+    if given is not None:
+        msg = (
+            f"The upload's metadata says `{what}={given}`, but the table has no such "
+            f"column. Its columns are: {columns}."
+        )
+    else:
+        msg = (
+            f"No column for the {what} was found. Expected one called "
+            f"{', '.join(usual)} (any case); the table's columns are: {columns}. "
+            "Rename the column, or upload with its name as metadata: "
+            f"`--metadata {what}=NAME`."
+        )
+    raise TableError(msg)
+
+
+def _plain(name: str) -> str:
+    return _SEPARATORS.sub("", name).casefold()

@@ -1,0 +1,1 @@
+"""The zip Lambdas, one folder each."""

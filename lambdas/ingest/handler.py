@@ -1,0 +1,45 @@
+"""Entry point of `ingest`.
+
+Queue `uploads`: S3 "Object Created" under input/ → `prepare_run` → queue `jobs`.
+"""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from geoclusters.aws.events import Message, messages, object_created
+from geoclusters.environment import IngestSettings
+from lambdas.ingest.prepare import prepare_run
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+logger = Logger()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Prepare the run of each upload that the event tells of."""
+    del context
+    for message in messages(event):
+        _process(message)
+    return {"batchItemFailures": []}
+
+
+def _process(message: Message) -> None:
+    settings, s3, sqs = _resources()
+    upload = object_created(message.body)
+    with logger.append_context_keys(key=upload.key, receives=message.receive_count):
+        logger.info("upload arrived", size=upload.size)
+        outcome = prepare_run(upload, s3=s3, sqs=sqs, settings=settings)
+        logger.info(outcome.message, run_id=outcome.run_id, state=outcome.state)
+
+
+@cache
+def _resources() -> "tuple[IngestSettings, S3Client, SQSClient]":
+    """Return what lasts as long as the function's process."""
+    settings = IngestSettings.from_env(os.environ)
+    return settings, boto3.client("s3"), boto3.client("sqs")

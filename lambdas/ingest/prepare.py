@@ -1,0 +1,185 @@
+"""From an upload to a run that is ready to be trained."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import ClientError
+
+from geoclusters import layout
+from geoclusters.aws.events import TrainingRequest
+from geoclusters.aws.outputs import Outputs, SupersededError
+from geoclusters.environment import IngestSettings
+from geoclusters.errors import InputError, TableError
+from geoclusters.parameters import Parameters
+from geoclusters.run import RunRecord, Upload
+from geoclusters.status import State, Status, now, run_figures
+from geoclusters.tables.reader import Table
+from lambdas.ingest.write import write_run
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_sqs import SQSClient
+
+_READ_BYTES = 1024 * 1024
+
+
+class Outcome(NamedTuple):
+    """How far a run came, for the log."""
+
+    run_id: str
+    state: State
+    message: str
+
+
+def prepare_run(
+    upload: Upload,
+    *,
+    s3: "S3Client",
+    sqs: "SQSClient",
+    settings: IngestSettings,
+) -> Outcome:
+    """Read an upload, write its run and hand it over to be trained.
+
+    An upload that can't be used is answered FAILED, with the reason, in `status.json`.
+    Works the same when it is called again for the same upload.
+    """
+    created_at = now()
+    upload = _existing(s3, upload)
+    outputs = Outputs(s3, upload)
+    try:
+        state = outputs.state()
+        if state is not None and state.is_final:
+            return Outcome(upload.run_id, state, "this upload was answered before")
+        record = _record_written_before(s3, upload)
+        if record is None:
+            message = "The file is being read."
+            outputs.publish(Status(upload=upload, state=State.QUEUED, message=message))
+            record = _read_and_write(
+                upload, outputs, created_at, s3=s3, settings=settings
+            )
+        return _hand_over(record, outputs, sqs=sqs, settings=settings)
+    except SupersededError as error:
+        return Outcome(upload.run_id, State.SUPERSEDED, str(error))
+    except InputError as error:
+        status = Status(upload=upload, state=State.FAILED, message=str(error))
+        try:
+            outputs.publish(status)
+        except SupersededError as superseded:
+            return Outcome(upload.run_id, State.SUPERSEDED, str(superseded))
+        return Outcome(upload.run_id, State.FAILED, str(error))
+
+
+def _existing(s3: "S3Client", upload: Upload) -> Upload:
+    """Return the upload under the key that exists.
+
+    EventBridge is not documented to encode keys as S3's own notifications do. So the
+    key is taken as it is; where there is no such object, its decoded form is tried.
+    """
+    decoded = unquote_plus(upload.key)
+    if decoded == upload.key or _exists(s3, upload.bucket, upload.key):
+        return upload
+    if not _exists(s3, upload.bucket, decoded):
+        return upload
+    return Upload(
+        bucket=upload.bucket,
+        key=decoded,
+        etag=upload.etag,
+        sequencer=upload.sequencer,
+        size=upload.size,
+    )
+
+
+def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "404":
+            return False
+        raise
+    return True
+
+
+def _record_written_before(s3: "S3Client", upload: Upload) -> RunRecord | None:
+    key = layout.run_record_key(upload.run_id)
+    try:
+        answer = s3.get_object(Bucket=upload.bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise
+    return RunRecord.from_json(answer["Body"].read())
+
+
+def _read_and_write(
+    upload: Upload,
+    outputs: Outputs,
+    created_at: str,
+    *,
+    s3: "S3Client",
+    settings: IngestSettings,
+) -> RunRecord:
+    if upload.size > settings.max_upload_bytes:
+        msg = (
+            f"{upload.uri} has {_megabytes(upload.size)}; at most "
+            f"{_megabytes(settings.max_upload_bytes)} are accepted. Leave out columns "
+            "that are not needed, or upload a sample of the rows."
+        )
+        raise TableError(msg)
+    answer = _open(s3, upload, outputs)
+    parameters = Parameters.from_metadata(
+        answer["Metadata"], default_k=settings.default_k
+    )
+    table = Table(
+        _chunks(answer["Body"]),
+        latitude=parameters.latitude,
+        longitude=parameters.longitude,
+    )
+    return write_run(table, upload, parameters, created_at=created_at, s3=s3)
+
+
+def _open(s3: "S3Client", upload: Upload, outputs: Outputs) -> "GetObjectOutputTypeDef":
+    """Start reading the very object that the event told of."""
+    try:
+        return s3.get_object(Bucket=upload.bucket, Key=upload.key, IfMatch=upload.etag)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "PreconditionFailed":
+            raise outputs.superseded() from error
+        if code == "NoSuchKey":
+            msg = f"{upload.uri} was deleted before it was read. Upload it again."
+            raise TableError(msg) from error
+        raise
+
+
+def _chunks(body: Any) -> Iterator[bytes]:
+    yield from body.iter_chunks(_READ_BYTES)
+
+
+def _hand_over(
+    record: RunRecord,
+    outputs: Outputs,
+    *,
+    sqs: "SQSClient",
+    settings: IngestSettings,
+) -> Outcome:
+    message = (
+        f"{record.rows_usable:,} of {record.rows_read:,} rows are usable; the run "
+        "waits to be trained."
+    )
+    outputs.publish(
+        Status(
+            upload=record.upload,
+            state=State.QUEUED,
+            message=message,
+            figures=run_figures(record),
+        )
+    )
+    request = TrainingRequest(run_id=record.run_id)
+    sqs.send_message(QueueUrl=settings.jobs_queue_url, MessageBody=request.to_json())
+    return Outcome(record.run_id, State.QUEUED, message)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

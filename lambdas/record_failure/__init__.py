@@ -1,0 +1,1 @@
+"""Answers runs whose training job failed or was stopped."""

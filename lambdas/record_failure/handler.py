@@ -1,0 +1,47 @@
+"""Entry point of `record_failure`.
+
+Queue `failures`: SageMaker "Training Job State Change" to Failed or Stopped, of a job
+of this stack → `record_failure` → status.json.
+"""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from geoclusters.aws.events import JobEnded, messages
+from geoclusters.aws.outputs import SupersededError
+from geoclusters.environment import RecordFailureSettings
+from lambdas.record_failure.record import record_failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+logger = Logger()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answer the run of each job that the event tells of."""
+    del context
+    for message in messages(event):
+        _process(JobEnded.from_event(message.body))
+    return {"batchItemFailures": []}
+
+
+def _process(job: JobEnded) -> None:
+    settings, s3 = _resources()
+    with logger.append_context_keys(job_name=job.job_name):
+        try:
+            status = record_failure(job, s3=s3, settings=settings)
+        except SupersededError as error:
+            logger.info(str(error), state="SUPERSEDED")
+        else:
+            logger.info(status.message, run_id=status.upload.run_id, state=status.state)
+
+
+@cache
+def _resources() -> "tuple[RecordFailureSettings, S3Client]":
+    """Return what lasts as long as the function's process."""
+    return RecordFailureSettings.from_env(os.environ), boto3.client("s3")

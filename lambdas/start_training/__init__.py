@@ -1,0 +1,1 @@
+"""Starts a run's training job, and waits out quotas."""

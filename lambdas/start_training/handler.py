@@ -1,0 +1,62 @@
+"""Entry point of `start_training`.
+
+Queue `jobs`: a run's id → `start_training` → CreateTrainingJob, or back into the queue.
+"""
+
+import os
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from geoclusters.aws.events import Message, TrainingRequest
+from geoclusters.aws.outputs import SupersededError
+from geoclusters.aws.queue import work
+from geoclusters.environment import StartTrainingSettings
+from lambdas.start_training.start import Wait, start_training
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sqs import SQSClient
+
+logger = Logger()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Start the training job of each run that the event tells of."""
+    del context
+    settings, _, _, sqs = _resources()
+    return work(event, _process, sqs=sqs, queue_url=settings.jobs_queue_url)
+
+
+def _process(message: Message) -> None:
+    settings, s3, sagemaker, _ = _resources()
+    request = TrainingRequest.from_body(message.body)
+    wait = Wait(message.receive_count, message.sent_at, time.time())
+    with logger.append_context_keys(
+        run_id=request.run_id, receives=message.receive_count
+    ):
+        try:
+            status = start_training(
+                request, wait, s3=s3, sagemaker=sagemaker, settings=settings
+            )
+        except SupersededError as error:
+            logger.info(str(error), state="SUPERSEDED")
+        else:
+            logger.info(status.message, state=status.state, **status.figures)
+
+
+@cache
+def _resources() -> (
+    "tuple[StartTrainingSettings, S3Client, SageMakerClient, SQSClient]"
+):
+    """Return what lasts as long as the function's process."""
+    return (
+        StartTrainingSettings.from_env(os.environ),
+        boto3.client("s3"),
+        boto3.client("sagemaker"),
+        boto3.client("sqs"),
+    )

@@ -1,0 +1,151 @@
+"""From a run record to a training job."""
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from geoclusters import layout
+from geoclusters.aws.events import TrainingRequest
+from geoclusters.aws.outputs import Outputs, read_run_record
+from geoclusters.aws.queue import LaterError, growing_delay_s
+from geoclusters.environment import StartTrainingSettings
+from geoclusters.failures import explain_job_end
+from geoclusters.run import RunRecord
+from geoclusters.status import State, Status, run_figures
+from lambdas.start_training.request import training_request
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+_FIRST_DELAY_S: Final = 30
+_MOST_DELAY_S: Final = 300
+_BUSY = ("ResourceLimitExceeded", "ThrottlingException", "Throttling")
+#: "… is 0 Instances, with current utilization of …": no waiting helps.
+_QUOTA_OF_ZERO = re.compile(r"service limit '(?P<quota>[^']+)' is 0 ")
+
+
+class Wait(NamedTuple):
+    """How long a run waits already."""
+
+    tries: int
+    #: Seconds since the epoch.
+    since: float
+    now: float
+
+
+def start_training(
+    request: TrainingRequest,
+    wait: Wait,
+    *,
+    s3: "S3Client",
+    sagemaker: "SageMakerClient",
+    settings: StartTrainingSettings,
+) -> Status:
+    """Create a run's training job; return the status that was reached.
+
+    Raises
+    ------
+    LaterError
+        If SageMaker has no room for the job at the moment.
+    SupersededError
+        If a newer upload of the same key has arrived: no job is spent on the old one.
+    """
+    record = read_run_record(s3, settings.data_bucket, request.run_id)
+    outputs = Outputs(s3, record.upload)
+    state = outputs.state()
+    job_name = layout.job_name(
+        settings.job_name_prefix, request.run_id, request.attempt
+    )
+    if state is not None and state.is_final:
+        return _status(record, state, "this run had ended before", job_name)
+    status = _create(record, job_name, wait, sagemaker=sagemaker, settings=settings)
+    outputs.publish(status)
+    if status.state is State.QUEUED:
+        delay_s = growing_delay_s(
+            wait.tries, first_s=_FIRST_DELAY_S, most_s=_MOST_DELAY_S
+        )
+        raise LaterError(status.message, delay_s=delay_s)
+    return status
+
+
+def _create(
+    record: RunRecord,
+    job_name: str,
+    wait: Wait,
+    *,
+    sagemaker: "SageMakerClient",
+    settings: StartTrainingSettings,
+) -> Status:
+    """Ask for the job; return what that came to."""
+    try:
+        sagemaker.create_training_job(**training_request(record, job_name, settings))
+    except ClientError as error:
+        code, said = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        if code == "ResourceInUse":
+            return _status_of_known_job(record, job_name, sagemaker)
+        if code in _BUSY:
+            return _busy(record, job_name, said, wait, settings)
+        if code == "ValidationException":
+            message = (
+                "SageMaker refused the training job. This is a matter of how "
+                f"geoclusters was deployed, not of the file. SageMaker says: {said}"
+            )
+            return _status(record, State.FAILED, message, job_name)
+        raise
+    return _training(record, job_name)
+
+
+def _status_of_known_job(
+    record: RunRecord, job_name: str, sagemaker: "SageMakerClient"
+) -> Status:
+    """Return the status of a run whose job was created before, by the same message."""
+    job = sagemaker.describe_training_job(TrainingJobName=job_name)
+    status = job["TrainingJobStatus"]
+    if status in ("Failed", "Stopped"):
+        reason = job.get("FailureReason", "")
+        message = explain_job_end(job_name, status, reason)
+        return _status(record, State.FAILED, message, job_name)
+    return _training(record, job_name)
+
+
+def _busy(
+    record: RunRecord,
+    job_name: str,
+    said: str,
+    wait: Wait,
+    settings: StartTrainingSettings,
+) -> Status:
+    """Return the status of a run that SageMaker has no room for."""
+    if zero := _QUOTA_OF_ZERO.search(said):
+        message = (
+            f"This AWS account may not use any machine for this: its quota "
+            f"“{zero['quota']}” is 0. Ask for an increase under Service Quotas → "
+            "Amazon SageMaker in the AWS console, then upload the file again."
+        )
+        return _status(record, State.FAILED, message, job_name)
+    if wait.now - wait.since > settings.max_wait_s:
+        message = (
+            f"The run waited {settings.max_wait_s / 3600:g} hours for SageMaker and "
+            f"was given up after {wait.tries} tries. Upload the file again, or ask for "
+            f"a larger quota under Service Quotas. SageMaker says: {said}"
+        )
+        return _status(record, State.FAILED, message, job_name)
+    since = datetime.fromtimestamp(wait.since, UTC).isoformat(timespec="seconds")
+    message = (
+        f"SageMaker has no room for the job at the moment; waiting since {since}, "
+        f"{wait.tries} tries so far. SageMaker says: {said}"
+    )
+    return _status(record, State.QUEUED, message, job_name)
+
+
+def _training(record: RunRecord, job_name: str) -> Status:
+    message = f"SageMaker trains {record.k} clusters of {record.rows_usable:,} places."
+    return _status(record, State.TRAINING, message, job_name)
+
+
+def _status(record: RunRecord, state: State, message: str, job_name: str) -> Status:
+    figures = {**run_figures(record), "training_job": job_name}
+    return Status(upload=record.upload, state=state, message=message, figures=figures)

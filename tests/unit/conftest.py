@@ -1,0 +1,105 @@
+"""What the unit tests share: a bucket of moto's, records, and events."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from geoclusters.run import RunRecord, Upload
+
+EVENTS = Path(__file__).parent.parent / "events"
+BUCKET = "data"
+
+
+@pytest.fixture(autouse=True)
+def _aws_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("AWS_") and not name.endswith("_CA_BUNDLE"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+@pytest.fixture
+def event() -> Callable[[str], dict[str, Any]]:
+    def load(name: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+        return document
+
+    return load
+
+
+@pytest.fixture
+def make_upload() -> Callable[..., Upload]:
+    def make(**changes: Any) -> Upload:
+        values = {
+            "bucket": BUCKET,
+            "key": "input/depots/hk.csv",
+            "etag": "0123",
+            "sequencer": "0A",
+            "size": 100,
+        }
+        return Upload(**{**values, **changes})
+
+    return make
+
+
+@pytest.fixture
+def make_record(make_upload: Callable[..., Upload]) -> Callable[..., RunRecord]:
+    def make(**changes: Any) -> RunRecord:
+        values: dict[str, Any] = {
+            "upload": make_upload(),
+            "k": 15,
+            "geometry": "spherical",
+            "latitude_column": "lat",
+            "longitude_column": "lon",
+            "rows_read": 210,
+            "rows_usable": 205,
+            "left_out": {"coordinate missing": 5},
+            "centre": (1.5, -2.25, 0.1),
+            "places_parts": 1,
+            "train_parts": 1,
+            "train_bytes": 7380,
+            "created_at": "2026-01-01T00:00:00.000+00:00",
+        }
+        return RunRecord(**{**values, **changes})
+
+    return make
+
+
+def sqs_event(body: dict[str, Any], *, receives: int = 1) -> dict[str, Any]:
+    """Return an SQS event with one message, as Lambda hands it on."""
+    return {
+        "Records": [
+            {
+                "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
+                "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+                "body": json.dumps(body),
+                "attributes": {
+                    "ApproximateReceiveCount": str(receives),
+                    "SentTimestamp": "1545082649183",
+                    "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+                    "ApproximateFirstReceiveTimestamp": "1545082649185",
+                },
+                "messageAttributes": {},
+                "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-2:123456789012:my-queue",
+                "awsRegion": "us-east-2",
+            }
+        ]
+    }

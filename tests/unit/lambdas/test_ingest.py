@@ -1,0 +1,249 @@
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+from moto import mock_aws
+
+from geoclusters import layout, places, recordio
+from geoclusters.aws.outputs import Outputs
+from geoclusters.environment import IngestSettings
+from geoclusters.run import RunRecord, Upload
+from geoclusters.status import State, Status
+from lambdas.ingest import handler as entry
+from lambdas.ingest.prepare import Outcome, prepare_run
+from lambdas.ingest.write import write_run
+from tests.unit.conftest import BUCKET, sqs_event
+
+TABLE = "id,lat,lon\n" + "".join(f"{i},{i / 10},{i / 5}\n" for i in range(1, 31))
+
+
+class Cloud:
+    """A bucket and a queue, and uploads that happen in it."""
+
+    def __init__(self) -> None:
+        self.s3 = boto3.client("s3")
+        self.sqs = boto3.client("sqs")
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.queue_url = self.sqs.create_queue(QueueName="jobs")["QueueUrl"]
+        self.settings = IngestSettings(
+            data_bucket=BUCKET,
+            jobs_queue_url=self.queue_url,
+            default_k=3,
+            max_upload_bytes=10_000,
+        )
+
+    def upload(
+        self,
+        body: str = TABLE,
+        *,
+        key: str = "input/a.csv",
+        sequencer: str = "01",
+        **metadata: str,
+    ) -> Upload:
+        answer = self.s3.put_object(
+            Bucket=BUCKET, Key=key, Body=body.encode(), Metadata=metadata
+        )
+        return Upload(
+            bucket=BUCKET,
+            key=key,
+            etag=answer["ETag"].strip('"'),
+            sequencer=sequencer,
+            size=len(body),
+        )
+
+    def prepare(self, upload: Upload) -> Outcome:
+        return prepare_run(upload, s3=self.s3, sqs=self.sqs, settings=self.settings)
+
+    def status(self, path: str = "a") -> Any:
+        return json.loads(self.read(f"output/{path}/status.json"))
+
+    def read(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def keys(self, prefix: str) -> list[str]:
+        answer = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [item["Key"] for item in answer.get("Contents", [])]
+
+    def requests(self) -> list[str]:
+        answer = self.sqs.receive_message(
+            QueueUrl=self.queue_url, MaxNumberOfMessages=10
+        )
+        return [message["Body"] for message in answer.get("Messages", [])]
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with mock_aws():
+        yield Cloud()
+
+
+def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
+    upload = cloud.upload(TABLE + "31,,\n", k="5")
+    outcome = cloud.prepare(upload)
+    assert outcome.state is State.QUEUED
+    record = RunRecord.from_json(cloud.read(layout.run_record_key(upload.run_id)))
+    assert record.upload == upload
+    assert (record.k, record.geometry, record.feature_dim) == (5, "spherical", 3)
+    assert (record.rows_read, record.rows_usable) == (31, 30)
+    assert record.left_out == {"coordinate missing": 1}
+    assert (record.latitude_column, record.longitude_column) == ("lat", "lon")
+    status = cloud.status()
+    assert status["state"] == "QUEUED"
+    assert status["rows"] == {
+        "read": 31,
+        "usable": 30,
+        "left_out": {"coordinate missing": 1},
+    }
+    assert cloud.requests() == [json.dumps({"run_id": upload.run_id, "attempt": 1})]
+
+
+def test_places_and_records_are_the_tables_rows(cloud: Cloud) -> None:
+    upload = cloud.upload()
+    cloud.prepare(upload)
+    run = layout.run_prefix(upload.run_id)
+    part = places.decode(cloud.read(f"{run}places/part-00000.npy"))
+    assert part["row"].tolist() == list(range(2, 32))
+    assert part["latitude"].tolist() == [i / 10 for i in range(1, 31)]
+    records = recordio.decode(cloud.read(f"{run}train/part-00000.pbr"))
+    assert records.shape == (30, 3)
+    # centred: what SageMaker sees is as small as the places' extent
+    assert np.abs(records.mean(axis=0)).max() < 1
+    assert cloud.keys(f"{run}train/") == [f"{run}train/part-00000.pbr"]
+
+
+def test_places_are_written_in_parts_in_the_files_order(
+    cloud: Cloud, s3_table: Callable[[], Any]
+) -> None:
+    upload = cloud.upload()
+    table, parameters = s3_table()
+    record = write_run(
+        table, upload, parameters, created_at="", s3=cloud.s3, places_rows=10
+    )
+    rows = [
+        places.decode(cloud.read(layout.places_key(upload.run_id, part)))["row"]
+        for part in range(record.places_parts)
+    ]
+    assert record.places_parts > 1
+    assert np.concatenate(rows).tolist() == list(range(2, 32))
+
+
+@pytest.fixture
+def s3_table() -> Callable[[], Any]:
+    from geoclusters.parameters import Parameters
+    from geoclusters.tables.reader import Table
+
+    def make() -> tuple[Table, Parameters]:
+        return Table(io.BytesIO(TABLE.encode()), block_bytes=50), Parameters(k=3)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("body", "metadata", "expected"),
+    [
+        ("", {}, "The file is empty"),
+        ("a,b\n1,2\n", {}, "No column for the latitude was found"),
+        ("lat,lon\n1,2\n3,4\n", {}, "2 usable of 2 rows, fewer than the k=3"),
+        ("lat,lon\n1,2\n,4\n0,0\n", {}, "1 × coordinate missing; 1 × both coord"),
+        (TABLE, {"k": "1"}, "`k=1`"),
+        (TABLE, {"k": "x"}, "whole number from 2"),
+        (TABLE, {"latitude": "y"}, "`latitude=y`"),
+        (TABLE * 100, {}, "at most 0.0 MB are accepted"),
+    ],
+)
+def test_a_file_that_cant_be_used_is_answered_with_what_is_wrong(
+    cloud: Cloud, body: str, metadata: dict[str, str], expected: str
+) -> None:
+    upload = cloud.upload(body, **metadata)
+    assert cloud.prepare(upload).state is State.FAILED
+    status = cloud.status()
+    assert status["state"] == "FAILED"
+    assert expected in status["message"]
+    assert cloud.requests() == []
+    assert layout.run_record_key(upload.run_id) not in cloud.keys("runs/")
+
+
+def test_the_same_event_again_only_hands_the_run_over_again(cloud: Cloud) -> None:
+    upload = cloud.upload()
+    first, second = cloud.prepare(upload), cloud.prepare(upload)
+    assert first == second
+    assert len(cloud.requests()) == 2  # CreateTrainingJob tells them apart
+
+
+def test_a_run_that_was_answered_is_left_alone(cloud: Cloud) -> None:
+    upload = cloud.upload()
+    outputs = Outputs(cloud.s3, upload)
+    outputs.publish(Status(upload=upload, state=State.SUCCEEDED, message=""))
+    assert cloud.prepare(upload).state is State.SUCCEEDED
+    assert cloud.requests() == []
+
+
+def test_an_upload_that_was_overwritten_ends_superseded(cloud: Cloud) -> None:
+    older = cloud.upload()
+    cloud.upload(TABLE + "31,1,1\n", sequencer="02")
+    assert cloud.prepare(older).state is State.SUPERSEDED
+    own = json.loads(cloud.read(layout.run_status_key(older.run_id)))
+    assert own["state"] == "SUPERSEDED"
+    assert cloud.requests() == []
+
+
+def test_an_older_event_that_comes_late_changes_nothing(cloud: Cloud) -> None:
+    older, newer = cloud.upload(sequencer="01"), cloud.upload(sequencer="02")
+    cloud.prepare(newer)
+    assert cloud.prepare(older).state is State.SUPERSEDED
+    assert cloud.status()["run_id"] == newer.run_id
+
+
+def test_an_upload_that_was_deleted_is_answered(cloud: Cloud) -> None:
+    upload = cloud.upload()
+    cloud.s3.delete_object(Bucket=BUCKET, Key=upload.key)
+    assert cloud.prepare(upload).state is State.FAILED
+    assert "deleted before it was read" in cloud.status()["message"]
+
+
+@pytest.mark.parametrize("key", ["input/a b+c/ü%20.csv", "input/a+b.csv"])
+def test_a_key_is_taken_as_it_is(cloud: Cloud, key: str) -> None:
+    assert cloud.prepare(cloud.upload(key=key)).state is State.QUEUED
+    path = key.removeprefix("input/").removesuffix(".csv")
+    assert cloud.status(path)["state"] == "QUEUED"
+
+
+def test_an_encoded_key_is_decoded_where_no_such_object_exists(cloud: Cloud) -> None:
+    upload = cloud.upload(key="input/a b.csv")
+    encoded = Upload(
+        bucket=BUCKET,
+        key="input/a+b.csv",
+        etag=upload.etag,
+        sequencer="01",
+        size=upload.size,
+    )
+    assert cloud.prepare(encoded).run_id == upload.run_id
+    assert cloud.status("a b")["state"] == "QUEUED"
+
+
+def test_the_handler_reads_its_settings_and_the_event(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in cloud.settings.to_env().items():
+        monkeypatch.setenv(name, value)
+    entry._resources.cache_clear()
+    upload = cloud.upload()
+    event = {
+        "detail": {
+            "bucket": {"name": BUCKET},
+            "object": {
+                "key": upload.key,
+                "etag": upload.etag,
+                "sequencer": upload.sequencer,
+                "size": upload.size,
+            },
+        }
+    }
+    answer = entry.handler(sqs_event(event), None)
+    entry._resources.cache_clear()
+    assert answer == {"batchItemFailures": []}
+    assert cloud.status()["state"] == "QUEUED"

@@ -1,0 +1,227 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.session import get_session
+from botocore.validate import ParamValidator
+
+from geoclusters import layout
+from geoclusters.aws.events import TrainingRequest
+from geoclusters.aws.outputs import Outputs, SupersededError
+from geoclusters.aws.queue import LaterError
+from geoclusters.environment import StartTrainingSettings
+from geoclusters.run import RunRecord, Upload
+from geoclusters.status import State, Status
+from lambdas.start_training.request import training_request
+from lambdas.start_training.start import Wait, start_training
+
+MakeRecord = Callable[..., RunRecord]
+
+SETTINGS = StartTrainingSettings(
+    data_bucket="data",
+    jobs_queue_url="https://queue",
+    job_name_prefix="geoclusters-0123abcd",
+    training_image="438346466558.dkr.ecr.eu-central-1.amazonaws.com/kmeans:1",
+    training_role_arn="arn:aws:iam::111122223333:role/training",
+    instance_type="ml.m5.large",
+    instance_count=2,
+    input_mode="File",
+    max_wait_s=12 * 3600,
+)
+NOW = 1_700_000_000.0
+
+
+class SageMaker:
+    """Answers CreateTrainingJob with the errors that it was given, then with a job."""
+
+    def __init__(self, *errors: tuple[str, str], known: str = "InProgress") -> None:
+        self._errors = list(errors)
+        self._known = known
+        self.requests: list[dict[str, Any]] = []
+
+    def create_training_job(self, **request: Any) -> None:
+        if self._errors:
+            code, message = self._errors.pop(0)
+            error: Any = {"Error": {"Code": code, "Message": message}}
+            raise ClientError(error, "CreateTrainingJob")
+        self.requests.append(request)
+
+    def describe_training_job(self, **request: Any) -> dict[str, str]:
+        name = request["TrainingJobName"]
+        reason = (
+            {"FailureReason": "AlgorithmError: x"} if self._known == "Failed" else {}
+        )
+        return {"TrainingJobName": name, "TrainingJobStatus": self._known, **reason}
+
+
+@pytest.fixture
+def record(s3: Any, make_record: MakeRecord) -> RunRecord:
+    record = make_record()
+    key = layout.run_record_key(record.run_id)
+    s3.put_object(Bucket="data", Key=key, Body=record.to_json().encode())
+    return record
+
+
+def start(
+    s3: Any, record: RunRecord, sagemaker: Any, *, tries: int = 1, waited_s: float = 5
+) -> Status:
+    return start_training(
+        TrainingRequest(run_id=record.run_id),
+        Wait(tries, NOW - waited_s, NOW),
+        s3=s3,
+        sagemaker=sagemaker,
+        settings=SETTINGS,
+    )
+
+
+def published(s3: Any) -> Any:
+    answer = s3.get_object(Bucket="data", Key="output/depots/hk/status.json")
+    return json.loads(answer["Body"].read())
+
+
+def test_a_run_is_trained_by_a_job_of_its_own_name(s3: Any, record: RunRecord) -> None:
+    sagemaker = SageMaker()
+    status = start(s3, record, sagemaker)
+    assert status.state is State.TRAINING
+    (request,) = sagemaker.requests
+    name = f"geoclusters-0123abcd-{record.run_id}-1"
+    assert request["TrainingJobName"] == name
+    assert published(s3)["training_job"] == name
+    assert published(s3)["state"] == "TRAINING"
+
+
+def test_the_request_is_one_that_sagemaker_takes(make_record: MakeRecord) -> None:
+    request = training_request(make_record(), "job-1", SETTINGS)
+    service = get_session().get_service_model("sagemaker")
+    shape = service.operation_model("CreateTrainingJob").input_shape
+    report = ParamValidator().validate(dict(request), shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_the_model_will_land_where_the_report_looks(make_record: MakeRecord) -> None:
+    record = make_record()
+    request = training_request(record, "job-1", SETTINGS)
+    path = request["OutputDataConfig"]["S3OutputPath"]
+    key = f"{path}/job-1/output/model.tar.gz".removeprefix("s3://data/")
+    assert layout.parse_model_key(key) == (record.run_id, "job-1")
+
+
+def test_the_request_reads_the_runs_shards(make_record: MakeRecord) -> None:
+    record = make_record()
+    request = training_request(record, "job-1", SETTINGS)
+    (channel,) = request["InputDataConfig"]
+    assert channel["ContentType"] == "application/x-recordio-protobuf"
+    source = channel["DataSource"]["S3DataSource"]
+    assert source["S3Uri"] == f"s3://data/runs/{record.run_id}/train/"
+    assert request["HyperParameters"]["k"] == "15"
+    assert request["HyperParameters"]["feature_dim"] == "3"
+
+
+def test_there_are_never_more_instances_than_shards(make_record: MakeRecord) -> None:
+    def instances(parts: int) -> int:
+        record = make_record(train_parts=parts)
+        request = training_request(record, "job-1", SETTINGS)
+        return request["ResourceConfig"]["InstanceCount"]
+
+    assert [instances(parts) for parts in (1, 2, 9)] == [1, 2, 2]
+
+
+def test_volume_and_run_time_grow_with_the_data(make_record: MakeRecord) -> None:
+    def needs(**changes: int) -> tuple[int, int]:
+        request = training_request(make_record(**changes), "job-1", SETTINGS)
+        return (
+            request["ResourceConfig"]["VolumeSizeInGB"],
+            request["StoppingCondition"]["MaxRuntimeInSeconds"],
+        )
+
+    small = needs()
+    large = needs(rows_usable=50_000_000, train_bytes=36 * 50_000_000)
+    assert small[0] < large[0]
+    assert small[1] < large[1]
+    assert needs(rows_usable=10**10)[1] == 432_000
+
+
+def test_the_same_message_again_finds_its_job(s3: Any, record: RunRecord) -> None:
+    for known in ("InProgress", "Stopping", "Completed"):
+        sagemaker = SageMaker(("ResourceInUse", "must be unique"), known=known)
+        assert start(s3, record, sagemaker).state is State.TRAINING
+
+
+def test_a_job_of_the_same_name_that_failed_is_told(s3: Any, record: RunRecord) -> None:
+    sagemaker = SageMaker(("ResourceInUse", "must be unique"), known="Failed")
+    assert start(s3, record, sagemaker).state is State.FAILED
+    assert "AlgorithmError: x" in published(s3)["message"]
+
+
+QUOTA = (
+    "The account-level service limit 'ml.m5.large for training job usage' is {} "
+    "Instances, with current utilization of {} Instances and a request delta of 1 "
+    "Instances. Please use AWS Service Quotas to request an increase for this quota."
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [("ResourceLimitExceeded", QUOTA.format(2, 2)), ("ThrottlingException", "Rate")],
+)
+def test_without_room_the_run_waits_longer_each_time(
+    s3: Any, record: RunRecord, error: tuple[str, str]
+) -> None:
+    delays = []
+    for tries in (1, 2, 9):
+        with pytest.raises(LaterError) as later:
+            start(s3, record, SageMaker(error), tries=tries)
+        delays.append(later.value.delay_s)
+    assert delays == [30, 60, 300]
+    status = published(s3)
+    assert status["state"] == "QUEUED"
+    assert "9 tries so far" in status["message"]
+    assert "waiting since 2023-11-14T22:13:15" in status["message"]
+
+
+def test_waiting_is_bounded(s3: Any, record: RunRecord) -> None:
+    error = ("ResourceLimitExceeded", QUOTA.format(2, 2))
+    status = start(s3, record, SageMaker(error), tries=99, waited_s=12 * 3600 + 1)
+    assert status.state is State.FAILED
+    assert "waited 12 hours" in published(s3)["message"]
+
+
+def test_a_quota_of_zero_fails_at_once_and_is_named(s3: Any, record: RunRecord) -> None:
+    error = ("ResourceLimitExceeded", QUOTA.format(0, 0))
+    assert start(s3, record, SageMaker(error)).state is State.FAILED
+    assert "“ml.m5.large for training job usage” is 0" in published(s3)["message"]
+
+
+def test_a_request_that_sagemaker_refuses_fails_at_once(
+    s3: Any, record: RunRecord
+) -> None:
+    error = ("ValidationException", "1 validation error detected: …")
+    assert start(s3, record, SageMaker(error)).state is State.FAILED
+    assert "1 validation error detected" in published(s3)["message"]
+
+
+def test_an_unexpected_error_propagates(s3: Any, record: RunRecord) -> None:
+    with pytest.raises(ClientError, match="InternalFailure"):
+        start(s3, record, SageMaker(("InternalFailure", "oops")))
+
+
+def test_no_job_is_spent_on_an_upload_that_was_overwritten(
+    s3: Any, record: RunRecord, make_upload: Callable[..., Upload]
+) -> None:
+    newer = make_upload(sequencer="0B")
+    Outputs(s3, newer).publish(Status(upload=newer, state=State.QUEUED, message=""))
+    sagemaker = SageMaker()
+    with pytest.raises(SupersededError):
+        start(s3, record, sagemaker)
+    assert sagemaker.requests == []
+
+
+def test_no_job_is_started_for_a_run_that_has_ended(s3: Any, record: RunRecord) -> None:
+    ended = Status(upload=record.upload, state=State.FAILED, message="ended")
+    Outputs(s3, record.upload).publish(ended)
+    sagemaker = SageMaker()
+    assert start(s3, record, sagemaker).state is State.FAILED
+    assert sagemaker.requests == []
+    assert published(s3)["message"] == "ended"

@@ -1,0 +1,155 @@
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geoclusters.errors import TableError
+from geoclusters.tables import blocks
+from geoclusters.tables.reader import Table
+
+
+def table(
+    text: str | bytes, *, block_bytes: int = 1000, step: int = 7, **names: str
+) -> Table:
+    data = text.encode() if isinstance(text, str) else text
+    pieces = (data[start : start + step] for start in range(0, len(data), step))
+    return Table(pieces, block_bytes=block_bytes, **names)
+
+
+def read(source: Table) -> list[tuple[int, float, float]]:
+    return [
+        (int(row), float(latitude), float(longitude))
+        for chunk in source.chunks()
+        for row, latitude, longitude in zip(
+            chunk.row, chunk.latitude, chunk.longitude, strict=True
+        )
+    ]
+
+
+def left_out(source: Table) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for chunk in source.chunks():
+        for reason, count in chunk.left_out.items():
+            counts[reason] = counts.get(reason, 0) + count
+    return counts
+
+
+def test_places_are_read_with_the_row_that_a_spreadsheet_shows() -> None:
+    text = 'name,lat,lon\nA,1.5,2\n"B, the\nsecond",-3,4e1\n\nD,+59.350,-0\n'
+    assert read(table(text)) == [(2, 1.5, 2), (3, -3, 40), (5, 59.35, 0)]
+
+
+def test_windows_files_with_a_byte_order_mark_are_read() -> None:
+    assert read(table(b"\xef\xbb\xbflat,lon\r\n1,2\r\n3,4")) == [(2, 1, 2), (3, 3, 4)]
+
+
+def test_other_columns_may_be_in_any_encoding() -> None:
+    assert read(table(b"name,lat,lon\nZ\xfcrich,47.4,8.5\n")) == [(2, 47.4, 8.5)]
+
+
+def test_rows_without_usable_coordinates_are_counted_by_the_first_reason() -> None:
+    text = """lat,lon
+,2
+x,
+1,
+short
+a,2
+1,1°
+nan,2
+inf,2
+90.01,0
+0,-180.5
+0,0
+0,7
+-90,180
+"""
+    source = table(text)
+    assert left_out(source) == {
+        "coordinate missing": 4,
+        "coordinate not a number": 4,
+        "coordinate out of range": 2,
+        "both coordinates 0": 1,
+    }
+    assert read(table(text)) == [(13, 0, 7), (14, -90, 180)]
+
+
+def test_a_mark_of_inches_in_a_plain_field_loses_no_row() -> None:
+    text = 'pipe,lat,lon\n5" long,1,2\n3",3,4\nsay ""x,5,6\n"7"" wide",7,8\n'
+    for block_bytes in (10, 1000):
+        rows = read(table(text, block_bytes=block_bytes))
+        assert rows == [(2, 1, 2), (3, 3, 4), (4, 5, 6), (5, 7, 8)]
+
+
+FIELDS = st.text(alphabet='ab",\n 5', max_size=6)
+NUMBERS = st.sampled_from(["1", "-2.5", "", "x", "95"])
+
+
+@given(
+    rows=st.lists(st.tuples(FIELDS, NUMBERS, FIELDS), max_size=12),
+    raw=st.booleans(),
+    block_bytes=st.integers(1, 60),
+    step=st.integers(1, 9),
+)
+def test_whatever_the_csv_module_reads_is_read_alike_in_any_blocks(
+    rows: list[tuple[str, str, str]], raw: bool, block_bytes: int, step: int
+) -> None:
+    file = io.StringIO()
+    if raw:
+        file.write("n,lat,m,lon\n")
+        file.writelines(f"{n},{lat},{m},7\n" for n, lat, m in rows)
+    else:
+        writer = csv.writer(file)
+        writer.writerow(["n", "lat", "m", "lon"])
+        writer.writerows((n, lat, m, 7) for n, lat, m in rows)
+
+    def reference() -> Iterator[tuple[int, float, float]]:
+        records = list(csv.reader(io.StringIO(file.getvalue(), newline="")))
+        for row, record in enumerate(records[1:], start=2):
+            try:
+                latitude, longitude = float(record[1]), float(record[3])
+            except (ValueError, IndexError):
+                continue
+            if abs(latitude) <= 90 and abs(longitude) <= 180:
+                yield row, latitude, longitude
+
+    source = table(file.getvalue(), block_bytes=block_bytes, step=step)
+    assert read(source) == list(reference())
+
+
+def test_a_long_file_is_read_in_bounded_chunks() -> None:
+    line = b"some text,12.5,99.25,more text\n"
+    lines = (line * 1000 for _ in range(200))
+    source = Table(iter([b"a,lat,lon,b\n", *lines]), block_bytes=100_000)
+    sizes = [chunk.rows for chunk in source.chunks()]
+    assert sum(sizes) == 200_000
+    assert max(sizes) < 10_000
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b"\xef\xbb\xbf", b" \nlat,lon\n"])
+def test_an_empty_file_says_so(text: bytes) -> None:
+    with pytest.raises(TableError, match="The file is empty"):
+        table(text)
+
+
+def test_a_file_in_utf_16_says_how_to_save_it() -> None:
+    with pytest.raises(TableError, match=r"UTF-16.*CSV UTF-8"):
+        table("lat,lon\n1,2\n".encode("utf-16"))
+
+
+def test_a_quotation_mark_that_is_never_closed_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blocks, "MOST_RECORD_BYTES", 5000)
+    text = 'n,lat,lon\nA,1,2\n"B,3,4\n' + "C,5,6\n" * 5000
+    with pytest.raises(TableError, match=r"B,3,4.*never closed"):
+        read(table(text, block_bytes=100))
+
+
+def test_coordinates_come_as_float64() -> None:
+    chunk = next(table("lat,lon\n22.2485255,114.1501576\n").chunks())
+    assert chunk.latitude.dtype == np.float64
+    assert chunk.latitude[0] == 22.2485255

@@ -1,0 +1,23 @@
+import pytest
+
+from geoclusters.environment import IngestSettings
+
+SETTINGS = IngestSettings(
+    data_bucket="b", jobs_queue_url="https://q", default_k=15, max_upload_bytes=10
+)
+
+
+def test_what_the_stack_writes_the_function_reads() -> None:
+    environment = SETTINGS.to_env()
+    assert environment["DEFAULT_K"] == "15"
+    assert IngestSettings.from_env({**environment, "PATH": "/bin"}) == SETTINGS
+
+
+def test_missing_variables_are_named() -> None:
+    with pytest.raises(ValueError, match="DEFAULT_K, MAX_UPLOAD_BYTES"):
+        IngestSettings.from_env({"DATA_BUCKET": "b", "JOBS_QUEUE_URL": "q"})
+
+
+def test_a_number_that_is_none_is_named() -> None:
+    with pytest.raises(ValueError, match="DEFAULT_K='many'"):
+        IngestSettings.from_env({**SETTINGS.to_env(), "DEFAULT_K": "many"})

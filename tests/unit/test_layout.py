@@ -1,0 +1,74 @@
+import fnmatch
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geoclusters import layout
+
+RUN = "00112233445566778899"
+
+
+def test_results_answer_at_a_place_known_before_the_upload() -> None:
+    assert layout.output_prefix("input/depots/hk.csv") == "output/depots/hk/"
+    assert layout.output_prefix("input/HK.CSV") == "output/HK/"
+    assert layout.output_prefix("input/a.b.csv") == "output/a.b/"
+
+
+def test_a_key_outside_input_has_no_results() -> None:
+    with pytest.raises(ValueError, match="not a key under"):
+        layout.output_prefix("runs/x.csv")
+
+
+def test_the_prefixes_are_disjoint() -> None:
+    prefixes = [
+        layout.INPUT_PREFIX,
+        layout.BOUNDARIES_PREFIX,
+        layout.RUNS_PREFIX,
+        layout.OUTPUT_PREFIX,
+    ]
+    for one in prefixes:
+        assert not any(p.startswith(one) for p in prefixes if p != one)
+
+
+def test_the_same_event_gives_the_same_run_and_another_upload_another() -> None:
+    upload = {"bucket": "b", "key": "input/a.csv", "etag": "e", "sequencer": "01"}
+    assert layout.run_id(**upload) == layout.run_id(**upload)
+    for field in upload:
+        assert layout.run_id(**{**upload, field: "x"}) != layout.run_id(**upload)
+
+
+def test_the_key_of_a_model_is_matched_by_the_rule_and_read_by_the_parser() -> None:
+    job = layout.job_name("geoclusters-0123abcd", RUN, 1)
+    key = layout.model_key(RUN, job)
+    assert fnmatch.fnmatchcase(key, layout.MODEL_KEY_PATTERN)
+    assert layout.parse_model_key(key) == (RUN, job)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "runs/00112233445566778899/model/job/output/other.tar.gz",
+        "runs/xyz/model/job/output/model.tar.gz",
+        "runs/00112233445566778899/model/a/b/output/model.tar.gz",
+        "output/runs/00112233445566778899/model/job/output/model.tar.gz",
+    ],
+)
+def test_other_keys_are_no_models(key: str) -> None:
+    with pytest.raises(ValueError, match="not the key of a model"):
+        layout.parse_model_key(key)
+
+
+@given(st.text(min_size=1, max_size=128))
+def test_every_stack_name_gives_job_names_that_sagemaker_takes(name: str) -> None:
+    prefix = layout.job_name_prefix(name)
+    job = layout.job_name(prefix, RUN, 12)
+    assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", job)
+    assert layout.parse_job_name(job, prefix) == RUN
+
+
+def test_stacks_do_not_see_each_others_jobs() -> None:
+    ours, theirs = (layout.job_name_prefix(name) for name in ("clusters", "clusters-2"))
+    with pytest.raises(ValueError, match="not a training job of this stack"):
+        layout.parse_job_name(layout.job_name(theirs, RUN, 1), ours)

@@ -1,0 +1,22 @@
+import pytest
+
+from geoclusters.errors import ParameterError
+from geoclusters.parameters import Parameters
+
+
+def test_metadata_says_what_is_wanted() -> None:
+    metadata = {"k": "7", "latitude": "north", "longitude": "east", "other": "x"}
+    parameters = Parameters.from_metadata(metadata, default_k=15)
+    assert parameters == Parameters(k=7, latitude="north", longitude="east")
+
+
+def test_without_metadata_the_defaults_hold() -> None:
+    assert Parameters.from_metadata({}, default_k=15) == Parameters(k=15)
+
+
+@pytest.mark.parametrize("k", ["1", "0", "-3", "2.5", "many", "", "10001", "1e2"])
+def test_a_k_out_of_bounds_names_key_value_and_bounds(k: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        Parameters.from_metadata({"k": k}, default_k=15)
+    assert f"`k={k}`" in str(error.value)
+    assert "from 2 to 10,000" in str(error.value)
