@@ -32,7 +32,7 @@ test-infrastructure: .venv/dev
 test-sdk: .venv-sdk/ready
 	.venv-sdk/bin/python -m pytest -q tests/sdk
 
-test-image: .venv-report/test
+test-image: .venv-report/test node_modules/ready
 	.venv-report/bin/python -m pytest -q tests/image
 
 test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready
@@ -47,7 +47,7 @@ check: .venv/dev .venv-cloud/ready node_modules/ready ## lint, types, template r
 	.venv/bin/mypy .
 	.venv/bin/python -m infra.checks
 
-lock: .venv/deploy ## pin anew what the .in files ask for
+lock: .venv/deploy ## pin what the .in files ask for
 	./requirements/lock.sh
 
 clean: ## remove what was installed and built

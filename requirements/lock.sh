@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Pins anew what each .in file asks for, with hashes and without registry addresses.
+# Pins what each .in file asks for, with hashes and without registry addresses. Delete a lock to have newer versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 pin() { # pin GLIBC FILE [CONSTRAINTS…]
   local platform=x86_64-$1 file=$2
   shift 2
-  .venv/bin/uv pip compile --quiet --upgrade --python-version 3.11 --python-platform "$platform" \
+  .venv/bin/uv pip compile --quiet --python-version 3.11 --python-platform "$platform" \
     --generate-hashes --no-emit-index-url --no-header "${@/#/--constraints=}" "$file.in" -o "$file.txt"
 }
 pin manylinux_2_28 requirements/deploy
