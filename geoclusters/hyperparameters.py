@@ -9,9 +9,13 @@ Names, ranges and defaults:
 https://docs.aws.amazon.com/sagemaker/latest/dg/k-means-api-config.html
 """
 
-#: More centres than these improve little and cost time and memory for each record.
-_MOST_CENTERS = 5_000
+#: More centres than these improve little, and cost time and memory: a mini-batch has
+#: four records a centre, and a distance for each pair (10,000 centres: 1.6 GB).
+_CENTERS = 5_000
+_MOST_CENTERS = 10_000
 _LARGEST_FACTOR = 100
+#: What SageMaker makes of "auto".
+_USUAL_FACTOR = 10
 #: Centres are records of the first mini-batch; of a small file take this part at most.
 #: (SageMaker is known to train on 210 records with 150 initial centres.)
 _CENTERS_PER_RECORDS = (5, 7)
@@ -85,7 +89,7 @@ def hyperparameters(n: int, k: int, feature_dim: int) -> dict[str, str]:
             f"expected 2 <= k <= n and feature_dim >= 1; got {k=}, {n=}, {feature_dim=}"
         )
         raise ValueError(msg)
-    trials = max(_FEWEST_TRIALS, min(_MOST_TRIALS, _MOST_CENTERS // k))
+    trials = max(_FEWEST_TRIALS, min(_MOST_TRIALS, _CENTERS // k))
     return {
         "k": str(k),
         "feature_dim": str(feature_dim),
@@ -102,4 +106,5 @@ def hyperparameters(n: int, k: int, feature_dim: int) -> dict[str, str]:
 
 def _largest_factor(k: int) -> int:
     """Return the `extra_center_factor` of a file that is large enough for it."""
-    return max(1, min(_LARGEST_FACTOR, _MOST_CENTERS // k))
+    wanted = max(_CENTERS // k, _USUAL_FACTOR)
+    return max(1, min(wanted, _LARGEST_FACTOR, _MOST_CENTERS // k))
