@@ -1,0 +1,33 @@
+"""What the tests of the report share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pass what can't be changed here; everything else is an error."""
+    for warning in (
+        # mxnet 1.9.1, the last of its kind, uses what numpy has since renamed.
+        "ignore::DeprecationWarning:mxnet",
+        # geopandas 1.0 asks shapely 2.1 for GEOS's version by an old name.
+        "ignore:The 'shapely.geos' module is deprecated:DeprecationWarning",
+    ):
+        config.addinivalue_line("filterwarnings", warning)
+
+
+@pytest.fixture
+def data() -> Callable[[str], Path]:
+    """Return the path of a test file that isn't part of the project, or skip."""
+
+    def find(name: str) -> Path:
+        path = DATA / name
+        if not path.exists():
+            pytest.skip(f"{path} is missing")
+        return path
+
+    return find

@@ -1,0 +1,104 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from container.centroids import centroid_table, place_on_earth, to_csv
+from container.statistics import ClusterStatistics
+from geoclusters import places
+from geoclusters.errors import ModelError
+from geoclusters.geodesy import EARTH_RADIUS_M, GEOMETRIES, to_cartesian
+
+SPHERE, PLANE = GEOMETRIES["spherical"], GEOMETRIES["planar"]
+
+
+def unused() -> Iterator[places.Places]:
+    raise AssertionError("the places needn't be read")
+
+
+def part(*latlon: tuple[float, float]) -> places.Places:
+    latitude, longitude = np.array(latlon).T
+    return places.make(np.arange(len(latlon)), latitude, longitude)
+
+
+def test_a_centroid_follows_its_direction_to_the_surface() -> None:
+    latitude, longitude = np.array([22.3, -17.5, 90.0]), np.array([114.1, 180.0, 0.0])
+    below = to_cartesian(latitude, longitude) * np.array([[0.999], [0.5], [0.011]])
+    placed = place_on_earth(below, SPHERE, unused)
+    np.testing.assert_allclose(placed.latitude, latitude, atol=1e-7)
+    np.testing.assert_allclose(placed.longitude, longitude, atol=1e-7)
+    assert not len(placed.moved)
+
+
+def test_a_centroid_without_direction_takes_its_nearest_place() -> None:
+    centroids = np.array([[0.0, 0.0, 0.009 * EARTH_RADIUS_M], [EARTH_RADIUS_M, 0, 0]])
+    parts = [part((10, 20), (-40, 3)), part((80, -5), (79, -5)), part((0, 0))]
+    placed = place_on_earth(centroids, SPHERE, lambda: parts)
+    assert placed.moved.tolist() == [0]
+    assert (placed.latitude[0], placed.longitude[0]) == (80, -5)
+    assert (placed.latitude[1], placed.longitude[1]) == (0, 0)
+
+
+def test_planar_centroids_are_degrees_already() -> None:
+    placed = place_on_earth(np.array([[22.3, -114.1]]), PLANE, unused)
+    assert (placed.latitude[0], placed.longitude[0]) == (22.3, -114.1)
+
+
+def test_rounding_beyond_the_antimeridian_is_forgiven() -> None:
+    placed = place_on_earth(np.array([[90.00000001, 180.00000001]]), PLANE, unused)
+    assert (placed.latitude[0], placed.longitude[0]) == (90, 180)
+
+
+@pytest.mark.parametrize("centroid", [(91.0, 0.0), (0.0, -180.1)])
+def test_a_centroid_that_is_no_place_is_refused(centroid: tuple[float, float]) -> None:
+    with pytest.raises(ModelError, match="upload the table again"):
+        place_on_earth(np.array([centroid]), PLANE, unused)
+
+
+def statistics(size: list[int]) -> ClusterStatistics:
+    is_empty = np.array(size) == 0
+    return ClusterStatistics(
+        size=np.array(size),
+        mean_distance_m=np.where(is_empty, np.nan, 1234.56789),
+        max_distance_m=np.where(is_empty, np.nan, 9999.0),
+        mean_square_distance=1.0,
+        overall_mean_distance_m=1.0,
+    )
+
+
+def test_clusters_are_numbered_by_size_then_from_south_then_from_west() -> None:
+    latitude = np.array([5.0, 1.0, 1.0, -3.0])
+    longitude = np.array([7.0, 9.0, 8.0, 0.0])
+    table = centroid_table(latitude, longitude, statistics([4, 2, 2, 2]))
+    assert table["cluster"].tolist() == [1, 2, 3, 4]
+    assert table["latitude"].tolist() == [5, -3, 1, 1]
+    assert table["longitude"].tolist() == [7, 0, 8, 9]
+    assert table["size"].tolist() == [4, 2, 2, 2]
+
+
+def test_the_csv_is_plain() -> None:
+    table = centroid_table(
+        np.array([22.31234567, -0.5]), np.array([114.1, -180.0]), statistics([3, 0])
+    )
+    assert to_csv(table) == (
+        b"cluster,latitude,longitude,size,mean_distance_m,max_distance_m\n"
+        b"1,22.3123457,114.1000000,3,1234.568,9999.000\n"
+        b"2,-0.5000000,-180.0000000,0,,\n"
+    )
+
+
+def test_no_zero_is_negative() -> None:
+    placed = place_on_earth(np.array([[-1e-12, -1e-12]]), PLANE, unused)
+    table = centroid_table(placed.latitude, placed.longitude, statistics([1]))
+    assert b"-0" not in to_csv(table)
+
+
+def test_pandas_reads_the_csv_back(tmp_path: Path) -> None:
+    path = tmp_path / "centroids.csv"
+    table = centroid_table(np.array([1.5, 2]), np.array([3.0, 4]), statistics([3, 0]))
+    path.write_bytes(to_csv(table))
+    pd.testing.assert_frame_equal(
+        pd.read_csv(path), table, check_exact=False, atol=1e-3
+    )

@@ -1,0 +1,323 @@
+import io
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from container import handler, report
+from container.statistics import Tally
+from geoclusters import layout, places
+from geoclusters.aws.outputs import Outputs, SupersededError
+from geoclusters.aws.queue import LaterError
+from geoclusters.environment import ReportSettings
+from geoclusters.geodesy import GEOMETRIES, to_cartesian
+from geoclusters.run import RunRecord, Upload
+from geoclusters.status import State, Status
+from tests.image.artefacts import model, tar_gz
+from tests.image.fakes import FakeS3, FakeSageMaker, FakeSQS
+
+BUCKET = "data"
+PREFIX = layout.job_name_prefix("geoclusters")
+LATITUDE = np.array([22.30, 22.31, 22.32, 22.44, 22.45, 22.52])
+LONGITUDE = np.array([114.17, 114.18, 114.17, 114.02, 114.03, 114.12])
+CENTROIDS = np.array([22.31, 22.445, 22.52]), np.array([114.173, 114.025, 114.12])
+
+
+class Run(NamedTuple):
+    """A run whose job has left a model."""
+
+    s3: FakeS3
+    record: RunRecord
+    job_name: str
+    key: str
+
+    def report(self, status: str = "Completed", **more: Any) -> Status:
+        return report.report(
+            self.key,
+            receive_count=more.pop("receive_count", 1),
+            bucket=BUCKET,
+            s3=self.s3,  # type: ignore[arg-type]
+            sagemaker=FakeSageMaker(status, **more),  # type: ignore[arg-type]
+        )
+
+    def output(self, name: str) -> bytes:
+        return self.s3.bodies[self.record.upload.output_prefix + name]
+
+    def status(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.output("status.json"))
+        return document
+
+    def publish(self, state: State) -> None:
+        status = Status(upload=self.record.upload, state=state, message="before")
+        Outputs(self.s3, self.record.upload).publish(status)  # type: ignore[arg-type]
+
+
+def run(
+    *,
+    latitude: Any = LATITUDE,
+    longitude: Any = LONGITUDE,
+    geometry: str = "spherical",
+    artefact: bytes | None = None,
+    features: Any = None,
+    sequencer: str = "0A",
+    s3: FakeS3 | None = None,
+) -> Run:
+    s3 = s3 or FakeS3()
+    shape = GEOMETRIES[geometry]
+    if features is None:
+        features = shape.features(*CENTROIDS)
+    centre = shape.features(latitude, longitude).mean(axis=0)
+    parts = np.array_split(
+        places.make(np.arange(len(latitude)), latitude, longitude), 2
+    )
+    record = RunRecord(
+        upload=Upload(
+            bucket=BUCKET,
+            key="input/depots/hk.csv",
+            etag="e",
+            sequencer=sequencer,
+            size=1,
+        ),
+        k=len(features),
+        geometry=geometry,
+        latitude_column="latitude",
+        longitude_column="longitude",
+        rows_read=len(latitude),
+        rows_usable=len(latitude),
+        left_out={},
+        centre=tuple(centre),
+        places_parts=len(parts),
+        train_parts=1,
+        train_bytes=1,
+        created_at="2026-11-12T00:00:00+00:00",
+    )
+    job_name = layout.job_name(PREFIX, record.run_id, 1)
+    key = layout.model_key(record.run_id, job_name)
+    bodies = {
+        layout.run_record_key(record.run_id): record.to_json().encode(),
+        key: model(features - centre) if artefact is None else artefact,
+        **{
+            layout.places_key(record.run_id, i): places.encode(part)
+            for i, part in enumerate(parts)
+        },
+    }
+    for name, body in bodies.items():
+        s3.put_object(Bucket=BUCKET, Key=name, Body=body)
+    s3.written.clear()
+    return Run(s3, record, job_name, key)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "unit"), [("spherical", "m²"), ("planar", "degrees²")]
+)
+def test_a_completed_job_becomes_results(geometry: str, unit: str) -> None:
+    here = run(geometry=geometry)
+    assert here.report().state is State.SUCCEEDED
+    status = here.status()
+    assert status["state"] == "SUCCEEDED"
+    assert status["files"] == ["centroids.csv", "map.png"]
+    assert status["warnings"] == []
+    assert status["training_job"] == here.job_name
+    assert status["rows"]["usable"] == 6
+    assert status["message"].startswith("3 clusters of 6 places, on average 0.")
+    assert here.output("map.png").startswith(b"\x89PNG")
+
+    table = pd.read_csv(io.BytesIO(here.output("centroids.csv")))
+    assert table["size"].tolist() == [3, 2, 1]
+    np.testing.assert_allclose(table["latitude"], CENTROIDS[0], atol=2e-6)
+    np.testing.assert_allclose(table["longitude"], CENTROIDS[1], atol=2e-6)
+
+    # Whoever has the table and the centroids finds the same figures.
+    tally = Tally(
+        GEOMETRIES[geometry],
+        table["latitude"].to_numpy(),
+        table["longitude"].to_numpy(),
+    )
+    tally.add(LATITUDE, LONGITUDE)
+    again = tally.result()
+    assert status["mean_square_distance"] == pytest.approx(again.mean_square_distance)
+    assert status["mean_square_distance_unit"] == unit
+    assert status["mean_distance_m"] == pytest.approx(again.overall_mean_distance_m)
+    np.testing.assert_allclose(table["max_distance_m"], again.max_distance_m, atol=1e-3)
+
+
+def test_the_status_is_written_last_and_the_run_says_that_it_is_being_reported() -> (
+    None
+):
+    here = run()
+    here.report()
+    answers = [key for key in here.s3.written if key.startswith("output/")]
+    assert answers == [
+        "output/depots/hk/status.json",
+        "output/depots/hk/centroids.csv",
+        "output/depots/hk/map.png",
+        "output/depots/hk/status.json",
+    ]
+    own = here.s3.bodies[layout.run_status_key(here.record.run_id)]
+    assert json.loads(own)["state"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Stopping"])
+def test_a_job_at_work_is_looked_at_again_later_and_later(status: str) -> None:
+    here = run()
+    for receive_count, delay_s in ((1, 20), (2, 40), (3, 80), (9, 300)):
+        with pytest.raises(LaterError) as caught:
+            here.report(status, receive_count=receive_count)
+        assert caught.value.delay_s == delay_s
+    assert not here.s3.written
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_a_job_without_result_is_a_failed_run_although_it_left_a_model(
+    status: str,
+) -> None:
+    here = run()
+    reason = "ClientError: no data" if status == "Failed" else ""
+    assert here.report(status, reason=reason).state is State.FAILED
+    message = here.status()["message"]
+    assert here.job_name in message
+    assert reason in message
+    assert "output/depots/hk/centroids.csv" not in here.s3.bodies
+
+
+@pytest.mark.parametrize(
+    "artefact", [b"garbage", model(np.ones((2, 3))), tar_gz(("state_1", b"x"))]
+)
+def test_a_model_that_is_none_is_a_failed_run_that_says_why(artefact: bytes) -> None:
+    here = run(artefact=artefact)
+    assert here.report().state is State.FAILED
+    message = here.status()["message"]
+    assert message.startswith(f"s3://data/{here.key}: expected a k-means model with 3")
+    assert here.status()["files"] == []
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED, State.SUPERSEDED])
+def test_a_run_that_has_ended_is_left_alone(state: State) -> None:
+    here = run()
+    here.publish(state)
+    here.s3.written.clear()
+    assert here.report().state is state
+    assert not here.s3.written
+
+
+def test_the_same_event_twice_gives_one_result() -> None:
+    here = run()
+    here.report()
+    before = dict(here.s3.bodies)
+    here.report()
+    assert here.s3.bodies == before
+
+
+def test_a_newer_upload_is_not_overwritten() -> None:
+    s3 = FakeS3()
+    older, newer = run(s3=s3, sequencer="0A"), run(s3=s3, sequencer="0B")
+    newer.report()
+    before = newer.output("status.json"), newer.output("centroids.csv")
+    with pytest.raises(SupersededError):
+        older.report()
+    assert (newer.output("status.json"), newer.output("centroids.csv")) == before
+    own = s3.bodies[layout.run_status_key(older.record.run_id)]
+    assert json.loads(own)["state"] == "SUPERSEDED"
+
+
+def test_an_older_uploads_result_is_replaced() -> None:
+    s3 = FakeS3()
+    older, newer = run(s3=s3, sequencer="0A"), run(s3=s3, sequencer="0B")
+    older.report()
+    newer.report()
+    assert newer.status()["run_id"] == newer.record.run_id
+
+
+def test_a_centroid_without_direction_is_told_as_a_warning() -> None:
+    latitude = np.array([0.0, 0, 0, 0, 80])
+    longitude = np.array([0.0, 90, 180, -90, 10])
+    features = np.vstack((np.zeros(3), to_cartesian(latitude[4:], longitude[4:])))
+    here = run(latitude=latitude, longitude=longitude, features=features)
+    here.report()
+    (warning,) = here.status()["warnings"]
+    assert "put onto its nearest place" in warning
+
+
+def test_an_empty_cluster_is_told_as_a_warning() -> None:
+    features = to_cartesian(np.array([22.3, 22.4, -60]), np.array([114.1, 114.0, 0]))
+    here = run(features=features)
+    here.report()
+    (warning,) = here.status()["warnings"]
+    assert "empty" in warning
+    assert here.output("centroids.csv").endswith(b",0,,\n")
+
+
+def test_what_is_unexpected_propagates() -> None:
+    here = run()
+    del here.s3.bodies[layout.places_key(here.record.run_id, 1)]
+    with pytest.raises(Exception, match="NoSuchKey"):
+        here.report()
+    assert here.status()["state"] == "REPORTING"
+
+
+def event(key: str) -> dict[str, Any]:
+    body = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {
+            "bucket": {"name": BUCKET},
+            "object": {"key": key, "size": 1, "etag": "m", "sequencer": "0C"},
+        },
+    }
+    return {
+        "Records": [
+            {
+                "messageId": "message-1",
+                "receiptHandle": "handle-1",
+                "body": json.dumps(body),
+                "attributes": {
+                    "ApproximateReceiveCount": "2",
+                    "SentTimestamp": "1700000000000",
+                },
+            }
+        ]
+    }
+
+
+@pytest.fixture
+def sqs() -> FakeSQS:
+    return FakeSQS()
+
+
+@pytest.fixture
+def resources(monkeypatch: pytest.MonkeyPatch, sqs: FakeSQS) -> Iterator[list[Any]]:
+    settings = ReportSettings(data_bucket=BUCKET, models_queue_url="queue")
+    found: list[Any] = [settings, None, None, sqs]
+    monkeypatch.setattr(handler, "_resources", lambda: tuple(found))
+    yield found
+
+
+def test_the_handler_answers_an_event(resources: list[Any]) -> None:
+    here = run()
+    resources[1:3] = here.s3, FakeSageMaker()
+    assert handler.handler(event(here.key), None) == {"batchItemFailures": []}
+    assert here.status()["state"] == "SUCCEEDED"
+
+
+def test_the_handler_hands_a_message_back_that_is_too_early(
+    resources: list[Any], sqs: FakeSQS
+) -> None:
+    here = run()
+    resources[1:3] = here.s3, FakeSageMaker("InProgress")
+    assert handler.handler(event(here.key), None) == {
+        "batchItemFailures": [{"itemIdentifier": "message-1"}]
+    }
+    assert sqs.changes == [
+        {"QueueUrl": "queue", "ReceiptHandle": "handle-1", "VisibilityTimeout": 40}
+    ]
+
+
+def test_the_handler_takes_a_superseded_run_for_done(resources: list[Any]) -> None:
+    s3 = FakeS3()
+    older, newer = run(s3=s3, sequencer="0A"), run(s3=s3, sequencer="0B")
+    newer.publish(State.TRAINING)
+    resources[1:3] = s3, FakeSageMaker()
+    assert handler.handler(event(older.key), None) == {"batchItemFailures": []}
