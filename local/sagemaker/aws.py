@@ -1,0 +1,146 @@
+"""What the stand-in needs of the emulator: S3 and CloudWatch Logs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs.client import CloudWatchLogsClient
+    from mypy_boto3_logs.type_defs import InputLogEventTypeDef
+    from mypy_boto3_s3.client import S3Client
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+
+# PutLogEvents takes 10,000 events and 1,048,576 bytes, each event counting 26 extra.
+_LOG_BATCH_EVENTS = 10_000
+_LOG_BATCH_BYTES = 1_000_000
+_LOG_EVENT_OVERHEAD = 26
+_LOG_LINE_CHARS = 60_000
+
+
+class S3Uri(NamedTuple):
+    """A bucket and a key or prefix."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def parse(cls, uri: str) -> S3Uri:
+        """Split `s3://bucket/key`."""
+        parts = urlsplit(uri, allow_fragments=False)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise ValueError(f"expected s3://bucket/key, found {uri!r}")
+        # urlsplit takes a "?" for a query's start; in a key it is a character.
+        return cls(parts.netloc, uri.removeprefix(f"s3://{parts.netloc}").lstrip("/"))
+
+
+class Line(NamedTuple):
+    """A line of a training job's log and when it came, in epoch milliseconds."""
+
+    time_ms: int
+    text: str
+
+
+class Aws:
+    """The emulator's S3 and CloudWatch Logs.
+
+    Parameters
+    ----------
+    endpoint_url : str
+    region : str
+    """
+
+    def __init__(self, endpoint_url: str, region: str) -> None:
+        session = boto3.session.Session(
+            aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+            aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
+            aws_session_token=os.environ.get("AWS_SESSION_TOKEN"),
+            region_name=region,
+        )
+        config = Config(
+            proxies={},  # it is on loopback, whatever the environment says
+            s3={"addressing_style": "path"},
+            max_pool_connections=32,
+            retries={"mode": "standard", "max_attempts": 3},
+        )
+        self._s3: S3Client = session.client(
+            "s3", endpoint_url=endpoint_url, config=config
+        )
+        self._logs: CloudWatchLogsClient = session.client(
+            "logs", endpoint_url=endpoint_url, config=config
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._s3.close()
+        self._logs.close()
+
+    def keys(self, prefix: S3Uri) -> Iterator[str]:
+        """Yield a prefix's keys in S3's (lexical) order, without folder markers."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=prefix.bucket, Prefix=prefix.key
+        )
+        for page in pages:
+            for item in page.get("Contents", ()):
+                if not item["Key"].endswith("/"):
+                    yield item["Key"]
+
+    def read(self, uri: S3Uri) -> bytes:
+        """Return a small object, whole."""
+        return self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
+
+    def stream(self, uri: S3Uri, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """Yield an object piece by piece."""
+        body = self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
+        yield from body.iter_chunks(chunk_bytes)
+
+    def download(self, uri: S3Uri, path: Path) -> None:
+        """Copy an object into a file, making its folder."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            for chunk in self.stream(uri):
+                file.write(chunk)
+
+    def upload(self, path: Path, uri: S3Uri) -> None:
+        """Copy a file into one object, in one request."""
+        with path.open("rb") as file:
+            self._s3.put_object(Bucket=uri.bucket, Key=uri.key, Body=file)
+
+    def write_log(self, stream: str, lines: Sequence[Line]) -> None:
+        """Write a training job's log into a new stream of its log group."""
+        logs = self._logs
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=LOG_GROUP)
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
+        for batch in _log_batches(lines):
+            logs.put_log_events(
+                logGroupName=LOG_GROUP, logStreamName=stream, logEvents=batch
+            )
+
+
+def _log_batches(lines: Sequence[Line]) -> Iterator[list[InputLogEventTypeDef]]:
+    batch: list[InputLogEventTypeDef] = []
+    size = 0
+    for line in lines:
+        text = line.text[:_LOG_LINE_CHARS]
+        if not text:  # CloudWatch Logs takes no empty message
+            continue
+        cost = len(text.encode()) + _LOG_EVENT_OVERHEAD
+        if batch and (
+            len(batch) == _LOG_BATCH_EVENTS or size + cost > _LOG_BATCH_BYTES
+        ):
+            yield batch
+            batch, size = [], 0
+        batch.append({"timestamp": line.time_ms, "message": text})
+        size += cost
+    if batch:
+        yield batch

@@ -1,0 +1,249 @@
+"""A training job's channels: which objects they hold, and how they reach the trainer.
+
+File mode (and FastFile, which looks the same from inside) copies the objects; Pipe mode
+makes one FIFO an epoch and streams the objects through it, one after the other.
+"""
+
+import json
+import logging
+import os
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.sagemaker.aws import Aws, S3Uri
+from local.sagemaker.errors import JobFailure, ValidationError
+
+_LOG = logging.getLogger(__name__)
+_FIFO_LOOK_S = 0.02
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object of a channel and the path that it has inside the container."""
+
+    uri: S3Uri
+    path: PurePosixPath
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One entry of InputDataConfig.
+
+    Attributes
+    ----------
+    definition : dict
+        The entry as the request has it.
+    default_mode : str
+        AlgorithmSpecification's TrainingInputMode.
+    """
+
+    definition: dict[str, Any]
+    default_mode: str
+
+    @property
+    def name(self) -> str:
+        """The channel's name."""
+        name: str = self.definition["ChannelName"]
+        return name
+
+    @property
+    def piped(self) -> bool:
+        """Whether the channel is read through FIFOs."""
+        return self._input_mode == "Pipe"
+
+    @property
+    def _input_mode(self) -> str:
+        mode: str = self.definition.get("InputMode", self.default_mode)
+        return mode
+
+    @property
+    def _source(self) -> dict[str, Any]:
+        source: dict[str, Any] = self.definition["DataSource"]["S3DataSource"]
+        return source
+
+    def config(self) -> dict[str, str]:
+        """Return the channel's entry in inputdataconfig.json."""
+        config = {
+            "TrainingInputMode": "Pipe" if self.piped else "File",
+            "S3DistributionType": self._source.get(
+                "S3DataDistributionType", "FullyReplicated"
+            ),
+            "RecordWrapperType": self.definition.get("RecordWrapperType", "None"),
+        }
+        if "ContentType" in self.definition:
+            config["ContentType"] = self.definition["ContentType"]
+        return config
+
+    def items(self, aws: Aws) -> list[Item]:
+        """Return the channel's objects, in S3's order or the manifest's.
+
+        All of them: there is one instance, so ShardedByS3Key's share is the whole.
+
+        Raises
+        ------
+        ValidationError
+            If there is none, in SageMaker's words.
+        """
+        uri: str = self._source["S3Uri"]
+        try:
+            source = S3Uri.parse(uri)
+            if self._source["S3DataType"] == "ManifestFile":
+                items = _manifest_items(aws.read(source))
+            elif self._source["S3DataType"] == "S3Prefix":
+                items = [
+                    Item(S3Uri(source.bucket, key), _relative(key, source.key))
+                    for key in aws.keys(source)
+                ]
+            else:
+                raise ValueError(
+                    f"this stand-in reads S3Prefix and ManifestFile, "
+                    f"not {self._source['S3DataType']}"
+                )
+        except ClientError as error:
+            reason = error.response["Error"].get("Message", str(error))
+            raise _no_objects(uri, reason) from error
+        except ValueError as error:
+            raise ValidationError(f"Channel {self.name!r}: {error}.") from error
+        if not items:
+            raise _no_objects(uri)
+        return items
+
+
+def _no_objects(uri: str, reason: str | None = None) -> ValidationError:
+    message = (
+        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please '
+        "ensure that the bucket exists in the selected region, that objects exist "
+        'under that S3 prefix, and that the role has "s3:ListBucket" permissions on '
+        "the bucket."
+    )
+    return ValidationError(
+        f"{message} Error message from S3: {reason}" if reason else message
+    )
+
+
+def _relative(key: str, prefix: str) -> PurePosixPath:
+    """Return where an object lies in its channel's folder: its key below the prefix.
+
+    A prefix may end inside a name (`train/part` for `train/part-0.pbr`): the name is
+    then kept whole.
+    """
+    folder = f"{prefix.rstrip('/')}/"
+    if not key.startswith(folder):
+        folder = prefix[: prefix.rfind("/") + 1]
+    return _inside(key.removeprefix(folder), key)
+
+
+def _manifest_items(manifest: bytes) -> list[Item]:
+    """Read `[{"prefix": "s3://…/"}, "a", "b"]`."""
+    try:
+        head, *names = json.loads(manifest)
+        uris = [(head["prefix"] + name, name) for name in names]
+    except (KeyError, TypeError) as error:
+        raise ValueError("its manifest is not a prefix and a list of names") from error
+    return [Item(S3Uri.parse(uri), _inside(name, name)) for uri, name in uris]
+
+
+def _inside(path: str, key: str) -> PurePosixPath:
+    """Return a relative path that can't leave its folder."""
+    parts = PurePosixPath(path.lstrip("/")).parts
+    if not parts or ".." in parts:
+        raise ValueError(f"the key {key!r} is no path inside a channel")
+    return PurePosixPath(*parts)
+
+
+def download(
+    aws: Aws, items: list[Item], folder: Path, stopped: Callable[[], bool]
+) -> None:
+    """Copy a channel's objects into its folder.
+
+    Raises
+    ------
+    JobFailure
+        If an object can't be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in items:
+        if stopped():
+            return
+        try:
+            aws.download(item.uri, folder / item.path)
+        except ClientError as error:
+            uri = f"s3://{item.uri.bucket}/{item.uri.key}"
+            raise JobFailure(
+                f"ClientError: Data download failed: {uri}: {error}"
+            ) from error
+
+
+class PipeFeeder:
+    """Streams a channel into `<channel>_0`, `<channel>_1`, …, one FIFO an epoch.
+
+    The next FIFO is made once the last was read to its end, or left by its reader.
+
+    Parameters
+    ----------
+    aws : Aws
+    items : list of Item
+    base : Path
+        `/opt/ml/input/data/<channel>`, without the number.
+    """
+
+    def __init__(self, aws: Aws, items: list[Item], base: Path) -> None:
+        self._aws = aws
+        self._items = items
+        self._base = base
+        self._closed = threading.Event()
+        self._thread = threading.Thread(
+            target=self._feed, name=f"pipe {base.name}", daemon=True
+        )
+        base.parent.mkdir(parents=True, exist_ok=True)
+        self._make(0)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop feeding; the reader must be gone."""
+        self._closed.set()
+        self._thread.join()
+
+    def _make(self, epoch: int) -> Path:
+        path = self._base.with_name(f"{self._base.name}_{epoch}")
+        if not path.exists():
+            os.mkfifo(path)
+        assert stat.S_ISFIFO(path.stat().st_mode)
+        return path
+
+    def _feed(self) -> None:
+        epoch = 0
+        while (descriptor := self._open(self._make(epoch))) is not None:
+            try:
+                with open(descriptor, "wb", buffering=0) as fifo:  # noqa: PTH123
+                    self._write(fifo.fileno())
+            except (BrokenPipeError, ClientError) as error:
+                # A reader that has seen enough (the first mini-batch) is no fault; an
+                # object that went away shows as records missing at the reader's end.
+                _LOG.info("%s_%d: %s", self._base.name, epoch, error)
+            epoch += 1
+
+    def _open(self, path: Path) -> int | None:
+        """Open for writing once there is a reader; None after `close`."""
+        while not self._closed.is_set():
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:  # ENXIO: nobody reads yet
+                self._closed.wait(_FIFO_LOOK_S)
+                continue
+            os.set_blocking(descriptor, True)
+            return descriptor
+        return None
+
+    def _write(self, descriptor: int) -> None:
+        for item in self._items:
+            for chunk in self._aws.stream(item.uri):
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,243 @@
+"""All training jobs of one account and region: the four operations on them."""
+
+import base64
+import binascii
+import json
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from botocore.utils import parse_timestamp
+
+from local.sagemaker.aws import Aws
+from local.sagemaker.channels import Channel
+from local.sagemaker.errors import (
+    ResourceInUseError,
+    ResourceLimitExceededError,
+    ValidationError,
+)
+from local.sagemaker.record import JobRecord
+from local.sagemaker.run import INTERNAL_ERROR, Run, Settings
+
+_DEFAULT_ACCOUNT = "000000000000"
+_DEFAULT_PAGE = 10
+_LOG = logging.getLogger(__name__)
+_SUMMARY = (
+    "TrainingJobName",
+    "TrainingJobArn",
+    "CreationTime",
+    "TrainingEndTime",
+    "LastModifiedTime",
+    "TrainingJobStatus",
+    "SecondaryStatus",
+)
+_SORT_MEMBERS = {
+    "Name": "TrainingJobName",
+    "CreationTime": "CreationTime",
+    "Status": "TrainingJobStatus",
+}
+
+
+class Jobs:
+    """The training jobs, their records and their runs.
+
+    Parameters
+    ----------
+    state : Path
+        Records are kept in `state/jobs/<name>`, and read from there at the start.
+    aws : Aws
+    trainer_python : Path
+    region : str
+    settings : Settings
+    publish : callable
+        Takes a job's description after each change of state.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        aws: Aws,
+        trainer_python: Path,
+        region: str,
+        settings: Settings,
+        publish: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._folder = state / "jobs"
+        self._aws = aws
+        self._trainer_python = trainer_python
+        self._region = region
+        self._settings = settings
+        self._publish = publish
+        self._lock = threading.RLock()
+        self._records: dict[str, JobRecord] = {}
+        self._runs: dict[str, Run] = {}
+        self._load()
+
+    def _load(self) -> None:
+        """Read the records of an earlier server; what it left running has failed."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self._folder.glob("*/job.json")):
+            record = JobRecord.load(path.parent)
+            self._records[record["TrainingJobName"]] = record
+            if not record.ended:
+                record.set(FailureReason=INTERNAL_ERROR)
+                record.enter("Failed", "Training job failed", status="Failed")
+                self._publish(record.describe())
+
+    def create(self, request: dict[str, Any]) -> dict[str, Any]:
+        """CreateTrainingJob: check, record and start."""
+        name = request["TrainingJobName"]
+        with self._lock:
+            self._refuse_known_name(name)
+            self._refuse_above_quota(request)
+        mode = request["AlgorithmSpecification"]["TrainingInputMode"]
+        for definition in request["InputDataConfig"]:
+            Channel(definition, mode).items(self._aws)
+        account = _account(request["RoleArn"])
+        arn = f"arn:aws:sagemaker:{self._region}:{account}:training-job/{name}"
+        with self._lock:
+            self._refuse_known_name(name)
+            self._refuse_above_quota(request)
+            record = JobRecord.create(self._folder / name, request, arn)
+            run = Run(
+                record,
+                self._lock,
+                aws=self._aws,
+                trainer_python=self._trainer_python,
+                region=self._region,
+                settings=self._settings,
+                publish=self._publish,
+            )
+            self._records[name], self._runs[name] = record, run
+            run.start()
+        _LOG.info("%s: InProgress", name)
+        return {"TrainingJobArn": arn}
+
+    def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DescribeTrainingJob."""
+        with self._lock:
+            return self._find(request).describe()
+
+    def stop(self, request: dict[str, Any]) -> dict[str, Any]:
+        """StopTrainingJob: returns at once, the job is Stopping."""
+        with self._lock:
+            record = self._find(request)
+            if record.ended:
+                raise ValidationError(
+                    "The request was rejected because the training job is in status "
+                    f"{record.status}."
+                )
+            if record.status != "Stopping":
+                self._runs[request["TrainingJobName"]].stop()
+        return {}
+
+    def list(self, request: dict[str, Any]) -> dict[str, Any]:
+        """ListTrainingJobs: filtered, sorted, one page."""
+        member = _SORT_MEMBERS[request.get("SortBy", "CreationTime")]
+        descending = request.get("SortOrder") == "Descending"
+        with self._lock:
+            found = [
+                {name: record[name] for name in _SUMMARY if record.get(name)}
+                for record in self._records.values()
+                if _matches(record, request)
+            ]
+
+        def place(summary: dict[str, Any]) -> list[Any]:
+            return [summary[member], summary["TrainingJobName"]]
+
+        found.sort(key=place, reverse=descending)
+        if "NextToken" in request:
+            last = _read_token(request["NextToken"])
+            found = [
+                item
+                for item in found
+                if (place(item) < last if descending else place(item) > last)
+            ]
+        most = request.get("MaxResults", _DEFAULT_PAGE)
+        answer: dict[str, Any] = {"TrainingJobSummaries": found[:most]}
+        if len(found) > most:
+            answer["NextToken"] = _write_token(place(found[most - 1]))
+        return answer
+
+    def close(self, patience_s: float = 5) -> None:
+        """End all trainers; records of running jobs are left as they are."""
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.abandon()
+        for run in runs:
+            run.join(patience_s)
+
+    def _find(self, request: dict[str, Any]) -> JobRecord:
+        record = self._records.get(request["TrainingJobName"])
+        if record is None:
+            raise ValidationError("Requested resource not found.")
+        return record
+
+    def _refuse_known_name(self, name: str) -> None:
+        if name in self._records:
+            raise ResourceInUseError(
+                "Training job names must be unique within an AWS account and region, "
+                "and a training job with this name already exists "
+                f"({self._records[name]['TrainingJobArn']})"
+            )
+
+    def _refuse_above_quota(self, request: dict[str, Any]) -> None:
+        quota = self._settings.quota
+        if quota is None:
+            return
+        kind = request["ResourceConfig"]["InstanceType"]
+        delta = request["ResourceConfig"]["InstanceCount"]
+        used = sum(
+            record["ResourceConfig"]["InstanceCount"]
+            for record in self._records.values()
+            if not record.ended and record["ResourceConfig"]["InstanceType"] == kind
+        )
+        if used + delta > quota:
+            raise ResourceLimitExceededError(
+                f"The account-level service limit '{kind} for training job usage' is "
+                f"{quota} Instances, with current utilization of {used} Instances and "
+                f"a request delta of {delta} Instances. Please use AWS Service Quotas "
+                "to request an increase for this quota. If AWS Service Quotas is not "
+                "available, contact AWS support to request an increase for this quota."
+            )
+
+
+def _account(role_arn: str) -> str:
+    """Return the account in a role's ARN: the job's account too."""
+    parts = role_arn.split(":")
+    return parts[4] if len(parts) > 5 and parts[4] else _DEFAULT_ACCOUNT
+
+
+def _matches(record: JobRecord, request: dict[str, Any]) -> bool:
+    for member in ("CreationTime", "LastModifiedTime"):
+        after, before = request.get(f"{member}After"), request.get(f"{member}Before")
+        if after is not None and record[member] <= _seconds(after):
+            return False
+        if before is not None and record[member] >= _seconds(before):
+            return False
+    wanted = request.get("StatusEquals")
+    return request.get("NameContains", "").lower() in record[
+        "TrainingJobName"
+    ].lower() and wanted in (None, record.status)
+
+
+def _seconds(timestamp: float | str) -> float:
+    return parse_timestamp(str(timestamp)).timestamp()
+
+
+def _write_token(place: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _read_token(token: str) -> list[Any]:
+    try:
+        place = json.loads(base64.urlsafe_b64decode(token))
+    except (binascii.Error, ValueError) as error:
+        raise ValidationError("Invalid pagination token.") from error
+    if not isinstance(place, list):
+        raise ValidationError("Invalid pagination token.")
+    return place

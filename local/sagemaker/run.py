@@ -1,0 +1,325 @@
+"""One training job's way from Starting to its end, in a thread of its own."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.sagemaker.aws import Aws, Line, S3Uri
+from local.sagemaker.channels import Channel, PipeFeeder, download
+from local.sagemaker.errors import JobFailure, ValidationError
+from local.sagemaker.instance import OptMl, Trainer
+from local.sagemaker.record import JobRecord
+
+INTERNAL_ERROR = (
+    "InternalServerError: We encountered an internal error. Please try again."
+)
+_TRAINING = "Training image download completed. Training in progress."
+_RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
+_DEFAULT_MAX_RUNTIME_S = 86_400
+_FAILURE_REASON_CHARS = 1024
+_QUALITY = re.compile(
+    r"#quality_metric: host=\S+, (?P<channel>\w+) (?P<name>\w+) <loss>=(?P<value>\S+)"
+)
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Settings:
+    """What may be set while the server runs.
+
+    Attributes
+    ----------
+    uploading_seconds : float
+        How long a job stays Uploading once its model is in S3.
+    quota : int or None
+        Instances of one type that may run at a time; None is no limit.
+    stop_grace_seconds : float
+        How long a trainer has between SIGTERM and SIGKILL.
+    """
+
+    uploading_seconds: float = 0.0
+    quota: int | None = None
+    stop_grace_seconds: float = 120.0
+
+
+class _StoppedEarlyError(Exception):
+    """The job was stopped before its trainer started."""
+
+
+class _AbandonedError(Exception):
+    """The server ends; the job is left as it is."""
+
+
+class Run:
+    """Runs one job.
+
+    Parameters
+    ----------
+    record : JobRecord
+        Read and changed under `lock` only.
+    lock : threading.RLock
+        Shared with the API.
+    aws : Aws
+    trainer_python : Path
+    region : str
+    settings : Settings
+    publish : callable
+        Takes the job's description after each change of state.
+    """
+
+    def __init__(
+        self,
+        record: JobRecord,
+        lock: threading.RLock,
+        *,
+        aws: Aws,
+        trainer_python: Path,
+        region: str,
+        settings: Settings,
+        publish: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.record = record
+        self._lock = lock
+        self._aws = aws
+        self._trainer_python = trainer_python
+        self._region = region
+        self._settings = settings
+        self._publish = publish
+        self._opt_ml = OptMl(record.folder / "ml")
+        self._feeders: list[PipeFeeder] = []
+        self._wake = threading.Event()
+        self._stop_requested = threading.Event()
+        self._abandoned = threading.Event()
+        name = record["TrainingJobName"]
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the job's thread."""
+        self._publish(self.record.describe())
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the job end as Stopped. To be called under the lock."""
+        self._enter("Stopping", "Stopping the training job", status="Stopping")
+        self._stop_requested.set()
+        self._wake.set()
+
+    def abandon(self) -> None:
+        """Kill the trainer and leave the record as it is: the server ends."""
+        self._abandoned.set()
+        self._wake.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the job's thread."""
+        self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        try:
+            self._run()
+        except JobFailure as failure:
+            self._fail(str(failure))
+        except _StoppedEarlyError:
+            self._end("Stopped", "Training job stopped", status="Stopped")
+        except _AbandonedError:
+            pass
+        except Exception:
+            _LOG.exception("%s failed inside the stand-in", self._thread.name)
+            self._fail(INTERNAL_ERROR)
+        finally:
+            self._close_feeders()
+            self._opt_ml.remove()
+
+    def _run(self) -> None:
+        self._prepare()
+        self._proceed("Training", _TRAINING)
+        trainer = Trainer(
+            self._trainer_python,
+            self._opt_ml,
+            self._environment(),
+            self.record.folder / "log.txt",
+            self._wake.set,
+        )
+        stream = f"{self.record['TrainingJobName']}/algo-1-{int(time.time())}"
+        why_ended = self._watch(trainer)
+        self._close_feeders()
+        self._write_log(stream, trainer.lines)
+        metrics = _final_metrics(trainer.lines)
+        if metrics:
+            self._set(FinalMetricDataList=metrics)
+        if why_ended is None and trainer.exit_code:
+            raise JobFailure(_failure_reason(self._opt_ml.failure(), trainer.exit_code))
+        self._upload(always=why_ended is None)
+        with self._lock:
+            if why_ended == "MaxRuntimeExceeded":
+                self._end("MaxRuntimeExceeded", _RUNTIME_EXCEEDED, status="Stopped")
+            elif self._stop_requested.is_set():
+                self._end("Stopped", "Training job stopped", status="Stopped")
+            else:
+                self._end("Completed", "Training job completed", status="Completed")
+
+    def _prepare(self) -> None:
+        """Bring the data: files downloaded, FIFOs fed."""
+        self._set(TrainingStartTime=time.time())
+        self._proceed("Downloading", "Downloading input data")
+        mode = self.record["AlgorithmSpecification"]["TrainingInputMode"]
+        channels = [Channel(item, mode) for item in self.record["InputDataConfig"]]
+        self._opt_ml.lay_out(self.record.describe(), channels)
+        for channel in channels:
+            try:
+                items = channel.items(self._aws)
+            except ValidationError as error:
+                raise JobFailure(f"ClientError: {error}") from error
+            folder = self._opt_ml.data(channel)
+            if channel.piped:
+                self._feeders.append(PipeFeeder(self._aws, items, folder))
+            else:
+                download(self._aws, items, folder, self._wake.is_set)
+
+    def _close_feeders(self) -> None:
+        while self._feeders:
+            self._feeders.pop().close()
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **self.record.get("Environment", {}),
+            "TRAINING_JOB_NAME": self.record["TrainingJobName"],
+            "TRAINING_JOB_ARN": self.record["TrainingJobArn"],
+            "AWS_REGION": self._region,
+            "AWS_DEFAULT_REGION": self._region,
+        }
+
+    def _watch(self, trainer: Trainer) -> str | None:
+        """Wait for the trainer, ending it where that is due.
+
+        Returns
+        -------
+        str or None
+            Why it was ended: "Stopped", "MaxRuntimeExceeded", or not at all.
+        """
+        condition = self.record["StoppingCondition"]
+        most = condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S)
+        due = time.monotonic() + self.record["TrainingStartTime"] + most - time.time()
+        why: str | None = None
+        while not trainer.ended:
+            self._wake.wait(max(0.0, due - time.monotonic()))
+            self._wake.clear()
+            if self._abandoned.is_set():
+                self._kill(trainer)
+                raise _AbandonedError
+            if trainer.ended:
+                break
+            late = time.monotonic() >= due
+            if why is None and (late or self._stop_requested.is_set()):
+                why = self._say_why()
+                trainer.terminate()
+                due = time.monotonic() + self._settings.stop_grace_seconds
+            elif late:
+                self._kill(trainer)
+        return why or ("Stopped" if self._stop_requested.is_set() else None)
+
+    def _say_why(self) -> str:
+        with self._lock:
+            if self._stop_requested.is_set():
+                return "Stopped"
+            self._enter("Stopping", _RUNTIME_EXCEEDED, status="Stopping")
+            return "MaxRuntimeExceeded"
+
+    def _kill(self, trainer: Trainer) -> None:
+        trainer.kill()
+        while not trainer.ended:
+            self._wake.wait()
+            self._wake.clear()
+
+    def _write_log(self, stream: str, lines: list[Line]) -> None:
+        try:
+            self._aws.write_log(stream, lines)
+        except (ClientError, BotoCoreError) as error:
+            _LOG.warning("log stream %s not written: %s", stream, error)
+
+    def _upload(self, *, always: bool) -> None:
+        """Upload the model; of a stopped job, if it has one."""
+        artefact = self.record.folder / "model.tar.gz"
+        if not self._opt_ml.pack(artefact) and not always:
+            return
+        self._enter("Uploading", "Uploading generated training model")
+        base = self.record["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+        uri = f"{base}/{self.record['TrainingJobName']}/output/model.tar.gz"
+        try:
+            self._aws.upload(artefact, S3Uri.parse(uri))
+        except (ClientError, BotoCoreError, ValueError) as error:
+            raise JobFailure(
+                f"ClientError: Artifact upload failed: {uri}: {error}"
+            ) from error
+        finally:
+            artefact.unlink()
+        if self._abandoned.wait(self._settings.uploading_seconds):
+            raise _AbandonedError
+        self._set(ModelArtifacts={"S3ModelArtifacts": uri})
+
+    def _set(self, **members: Any) -> None:
+        with self._lock:
+            self.record.set(**members)
+
+    def _proceed(self, secondary_status: str, message: str) -> None:
+        """Enter a status, unless the job has been stopped or the server ends."""
+        with self._lock:
+            if self._abandoned.is_set():
+                raise _AbandonedError
+            if self._stop_requested.is_set():
+                raise _StoppedEarlyError
+            self._enter(secondary_status, message)
+
+    def _fail(self, reason: str) -> None:
+        with self._lock:
+            if self._stop_requested.is_set():
+                self._end("Stopped", "Training job stopped", status="Stopped")
+                return
+            self.record.set(FailureReason=reason[:_FAILURE_REASON_CHARS])
+            self._end("Failed", "Training job failed", status="Failed")
+
+    def _end(self, secondary_status: str, message: str, *, status: str) -> None:
+        self._enter(secondary_status, message, status=status)
+        _LOG.info("%s: %s", self._thread.name, status)
+
+    def _enter(
+        self, secondary_status: str, message: str, *, status: str | None = None
+    ) -> None:
+        with self._lock:
+            self.record.enter(secondary_status, message, status=status)
+            self._publish(self.record.describe())
+
+
+def _final_metrics(lines: list[Line]) -> list[dict[str, Any]]:
+    """Return the last value of each quality metric in a log."""
+    metrics: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        match = _QUALITY.search(line.text)
+        if match:
+            name = f"{match['channel']}:{match['name']}"
+            metrics[name] = {
+                "MetricName": name,
+                "Value": float(match["value"]),
+                "Timestamp": line.time_ms / 1000,
+            }
+    return list(metrics.values())
+
+
+def _failure_reason(failure: str, exit_code: int) -> str:
+    """Make FailureReason of the failure file and the exit code.
+
+    A container says whose fault it was: "ClientError: …". All else is an
+    AlgorithmError.
+    """
+    end = f", exit code: {exit_code}"
+    if not failure:
+        return f"AlgorithmError: {end}"
+    if not failure.startswith(("ClientError: ", "AlgorithmError: ")):
+        failure = f"AlgorithmError: {failure}"
+    return failure[: _FAILURE_REASON_CHARS - len(end)] + end

@@ -1,0 +1,69 @@
+"""The container's entry point: `train`.
+
+`/opt/ml` is wherever GEOCLUSTERS_OPT_ML says. GEOCLUSTERS_TRAINER_SEED makes a run
+repeatable, for tests: SageMaker's KMeans has no seed.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from local.sagemaker.trainer.errors import TrainingError
+from local.sagemaker.trainer.train import StoppedEarlyError, train
+
+_LOG = logging.getLogger("trainer")
+
+
+def main() -> int:
+    """Train; say why not in `/opt/ml/output/failure` and the exit code.
+
+    On SIGTERM the model of what was read so far is written.
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    logging.basicConfig(
+        stream=sys.stdout,
+        level=logging.INFO,
+        format="[%(asctime)s %(levelname)s %(thread)d] %(message)s",
+        datefmt="%m/%d/%Y %H:%M:%S",
+    )
+    print(f"Docker entrypoint called with argument(s): {' '.join(sys.argv[1:])}")
+    print("Running default environment configuration script")
+    if sys.argv[1:] != ["train"]:
+        print("usage: train", file=sys.stderr)
+        return 2
+    opt_ml = Path(os.environ.get("GEOCLUSTERS_OPT_ML", "/opt/ml"))
+    seed = os.environ.get("GEOCLUSTERS_TRAINER_SEED")
+    rng = np.random.default_rng(int(seed) if seed else None)
+    try:
+        centroids = train(opt_ml, rng, stop.is_set)
+    except StoppedEarlyError:
+        _LOG.info("stopped before the first mini-batch")
+        return 0
+    except TrainingError as error:
+        _LOG.error("%s: %s", error.kind, error)
+        _write_failure(opt_ml, f"{error.kind}: {error}")
+        return error.exit_code
+    except Exception as error:
+        _LOG.exception("the algorithm failed")
+        _write_failure(opt_ml, f"AlgorithmError: {type(error).__name__}: {error}")
+        return 1
+    # Imported last: it takes most of a second, and a failure needs none of it.
+    from local.sagemaker.trainer.artefact import write_model
+
+    write_model(opt_ml / "model/model_algo-1", centroids)
+    return 0
+
+
+def _write_failure(opt_ml: Path, text: str) -> None:
+    (opt_ml / "output").mkdir(exist_ok=True)
+    (opt_ml / "output/failure").write_text(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

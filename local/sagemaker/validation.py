@@ -1,0 +1,199 @@
+"""What SageMaker says about a request before it looks at its jobs.
+
+Required members, types, enums and a few rules come from botocore's own service model
+or from the API reference. Patterns are checked for the job's name only.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import ServiceModel
+
+from local.sagemaker.errors import SerializationError, ValidationError
+
+JOB_NAME_PATTERN = "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+"""As it stands in SageMaker's messages; the whole name must match it."""
+
+# The service model doesn't require these, SageMaker does for the jobs we can run.
+_ALSO_REQUIRED = {
+    "CreateTrainingJob": (
+        "AlgorithmSpecification",
+        "InputDataConfig",
+        "ResourceConfig",
+        "StoppingCondition",
+    )
+}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "boolean": (bool,),
+    "timestamp": (int, float, str),
+    "structure": (dict,),
+    "map": (dict,),
+    "list": (list,),
+}
+_KMEANS_IMAGE = re.compile(r"[^/]+/kmeans:(1|latest)")
+
+
+@cache
+def _service() -> ServiceModel:
+    return botocore.session.get_session().get_service_model("sagemaker")
+
+
+def validate(operation: str, request: dict[str, Any]) -> None:
+    """Refuse a request that its operation's shape doesn't allow.
+
+    Raises
+    ------
+    SerializationError
+        If a member has the wrong type.
+    ValidationError
+        With SageMaker's message, for all other faults at once.
+    """
+    shape: Any = _service().operation_model(operation).input_shape
+    faults = list(_faults(shape, request, ""))
+    faults += [
+        _null(name) for name in _ALSO_REQUIRED.get(operation, ()) if name not in request
+    ]
+    faults += _RULES[operation](request)
+    if faults:
+        plural = "errors" if len(faults) > 1 else "error"
+        message = f"{len(faults)} validation {plural} detected: {'; '.join(faults)}"
+        raise ValidationError(message)
+    if operation == "CreateTrainingJob":
+        _refuse_what_we_cannot_run(request)
+
+
+def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
+    """Yield the faults of one value and of all that is in it."""
+    if not _has_type(value, shape.type_name):
+        message = f"{_camel(path) or 'the request'} can not be a {_json_type(value)}"
+        raise SerializationError(message)
+    if shape.type_name == "structure":
+        for name in shape.metadata.get("required", ()):
+            if value.get(name) is None:
+                yield _null(_join(path, name))
+        for name, member in shape.members.items():
+            if value.get(name) is not None:
+                yield from _faults(member, value[name], _join(path, name))
+    elif shape.type_name == "list":
+        for number, item in enumerate(value, start=1):
+            where = f"{path}.{number}.member"
+            yield from _faults(shape.member, item, where)
+    elif shape.type_name == "map":
+        for key, item in value.items():
+            where = f"{path}.{key}.member"
+            yield from _faults(shape.value, item, where)
+    elif shape.type_name == "string":
+        allowed = shape.metadata.get("enum")
+        if allowed and value not in allowed:
+            rule = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+            yield _fault(value, path, rule)
+
+
+def _has_type(value: Any, type_name: str) -> bool:
+    if isinstance(value, bool):  # to Python an int, to JSON none
+        return type_name == "boolean"
+    return isinstance(value, _TYPES.get(type_name, (object,)))
+
+
+def _create_rules(request: dict[str, Any]) -> list[str]:
+    faults = _name_rules(request)
+    resources = request.get("ResourceConfig") or {}
+    for name in ("InstanceType", "InstanceCount", "VolumeSizeInGB"):
+        path = f"ResourceConfig.{name}"
+        if name != "InstanceType" and resources.get(name, 1) < 1:
+            rule = "Member must have value greater than or equal to 1"
+            faults.append(_fault(resources[name], path, rule))
+        elif resources and name not in resources:
+            faults.append(_null(path))
+    return faults
+
+
+def _name_rules(request: dict[str, Any]) -> list[str]:
+    name = request.get("TrainingJobName")
+    if name is None:  # required: said already
+        return []
+    faults = []
+    if not re.fullmatch(JOB_NAME_PATTERN, name):
+        rule = f"Member must satisfy regular expression pattern: {JOB_NAME_PATTERN}"
+        faults.append(_fault(name, "TrainingJobName", rule))
+    if len(name) > 63:
+        rule = "Member must have length less than or equal to 63"
+        faults.append(_fault(name, "TrainingJobName", rule))
+    return faults
+
+
+def _list_rules(request: dict[str, Any]) -> list[str]:
+    most = request.get("MaxResults", 1)
+    if most < 1:
+        rule = "Member must have value greater than or equal to 1"
+    elif most > 100:
+        rule = "Member must have value less than or equal to 100"
+    else:
+        return []
+    return [_fault(most, "MaxResults", rule)]
+
+
+_RULES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "CreateTrainingJob": _create_rules,
+    "DescribeTrainingJob": _name_rules,
+    "StopTrainingJob": _name_rules,
+    "ListTrainingJobs": _list_rules,
+}
+
+
+def _refuse_what_we_cannot_run(request: dict[str, Any]) -> None:
+    """Say at once what SageMaker would do and this stand-in can't."""
+    image = request["AlgorithmSpecification"].get("TrainingImage")
+    if image is None or not _KMEANS_IMAGE.fullmatch(image):
+        message = (
+            f"This SageMaker stand-in runs the built-in KMeans image only "
+            f"(<account>.dkr.ecr.<region>.<suffix>/kmeans:1), not {image!r}."
+        )
+        raise ValidationError(message)
+    count = request["ResourceConfig"]["InstanceCount"]
+    if count > 1:
+        message = (
+            "This SageMaker stand-in trains on one instance; "
+            f"resourceConfig.instanceCount is {count}. Set it to 1."
+        )
+        raise ValidationError(message)
+    for channel in request["InputDataConfig"]:
+        if "S3DataSource" not in channel["DataSource"]:
+            message = (
+                "This SageMaker stand-in reads channels from S3 only; channel "
+                f"{channel['ChannelName']!r} has no S3DataSource."
+            )
+            raise ValidationError(message)
+
+
+def _fault(value: Any, path: str, rule: str) -> str:
+    where = _camel(path)
+    return f"Value '{value}' at '{where}' failed to satisfy constraint: {rule}"
+
+
+def _null(path: str) -> str:
+    where = _camel(path)
+    return (
+        f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
+    )
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _camel(path: str) -> str:
+    return ".".join(part[:1].lower() + part[1:] for part in path.split("."))
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean"}
+    return "null" if value is None else names.get(type(value), "number")

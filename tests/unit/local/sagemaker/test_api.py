@@ -1,0 +1,261 @@
+"""Requests that SageMaker refuses, lists and settings, over HTTP with boto3."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.sagemaker.api import SETTINGS_PATH
+from tests.unit.local.sagemaker.conftest import IMAGE, KEYS, Service
+
+
+@pytest.fixture
+def unchecked(service: Service) -> Iterator[Any]:
+    """Yield a client that leaves checking to the server."""
+    config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+    client = boto3.client(
+        "sagemaker",
+        endpoint_url=service.server.endpoint_url,
+        **{**KEYS, "config": config},
+    )
+    yield client
+    client.close()
+
+
+def error_of(call: Any, **request: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**request)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+    request = urllib.request.Request(url, data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_a_name_is_spent_for_good(service: Service) -> None:
+    arn = service.create("taken")
+    service.wait("taken")
+    code, message = error_of(
+        service.client.create_training_job, **service.request("taken")
+    )
+    assert code == "ResourceInUse"
+    assert message == (
+        "Training job names must be unique within an AWS account and region, and a "
+        f"training job with this name already exists ({arn})"
+    )
+
+
+@pytest.mark.parametrize("operation", ["describe_training_job", "stop_training_job"])
+def test_an_unknown_job_is_not_found(service: Service, operation: str) -> None:
+    call = getattr(service.client, operation)
+    assert error_of(call, TrainingJobName="nobody") == (
+        "ValidationException",
+        "Requested resource not found.",
+    )
+
+
+def test_a_name_outside_the_pattern_is_refused_in_sagemakers_words(
+    service: Service,
+) -> None:
+    request = service.request("x_y")
+    assert error_of(service.client.create_training_job, **request) == (
+        "ValidationException",
+        "1 validation error detected: Value 'x_y' at 'trainingJobName' failed to "
+        "satisfy constraint: Member must satisfy regular expression pattern: "
+        "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
+    )
+
+
+def test_all_that_is_wrong_is_said_at_once(service: Service, unchecked: Any) -> None:
+    request = service.request("x_y")
+    del request["RoleArn"]
+    del request["InputDataConfig"][0]["DataSource"]
+    request["ResourceConfig"]["InstanceCount"] = 0
+    request["AlgorithmSpecification"]["TrainingInputMode"] = "Fast"
+    code, message = error_of(unchecked.create_training_job, **request)
+    assert code == "ValidationException"
+    assert message.startswith("5 validation errors detected: Value null at 'roleArn'")
+    assert "'inputDataConfig.1.member.dataSource'" in message
+    assert (
+        "Value '0' at 'resourceConfig.instanceCount' failed to satisfy constraint: "
+        "Member must have value greater than or equal to 1" in message
+    )
+    assert "Member must satisfy enum value set: [Pipe, File, FastFile]" in message
+
+
+def test_a_member_of_the_wrong_type_cannot_be_read(
+    service: Service, unchecked: Any
+) -> None:
+    request = service.request("typed")
+    request["HyperParameters"] = {"k": 15}
+    code, message = error_of(unchecked.create_training_job, **request)
+    assert code == "SerializationException"
+    assert message == "hyperParameters.k.member can not be a number"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {
+                "AlgorithmSpecification": {
+                    "TrainingImage": IMAGE.replace("kmeans", "pca"),
+                    "TrainingInputMode": "File",
+                }
+            },
+            "runs the built-in KMeans image only",
+        ),
+        (
+            {
+                "ResourceConfig": {
+                    "InstanceType": "ml.m5.large",
+                    "InstanceCount": 2,
+                    "VolumeSizeInGB": 1,
+                }
+            },
+            "trains on one instance; resourceConfig.instanceCount is 2",
+        ),
+    ],
+)
+def test_what_the_stand_in_cannot_run_it_refuses(
+    service: Service, change: dict[str, Any], said: str
+) -> None:
+    request = service.request("refused", **change)
+    code, message = error_of(service.client.create_training_job, **request)
+    assert code == "ValidationException"
+    assert said in message
+
+
+@pytest.mark.parametrize("bucket", ["training", "no-such-bucket"])
+def test_a_channel_without_objects_is_refused(service: Service, bucket: str) -> None:
+    request = service.request("empty")
+    source = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    source["S3Uri"] = f"s3://{bucket}/nothing/"
+    code, message = error_of(service.client.create_training_job, **request)
+    assert code == "ValidationException"
+    assert message.startswith(
+        f'No S3 objects found under S3 URL "s3://{bucket}/nothing/" given in input'
+    )
+    assert error_of(service.client.describe_training_job, TrainingJobName="empty")
+
+
+@pytest.mark.parametrize("manifest", [b"{}", b"[", b'[{"prefix": "s3://b/"}, 1]'])
+def test_a_manifest_that_is_none_is_refused(service: Service, manifest: bytes) -> None:
+    service.put(".manifest", manifest)
+    request = service.request("no-manifest")
+    source = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    source["S3DataType"] = "ManifestFile"
+    source["S3Uri"] += ".manifest"
+    code, message = error_of(service.client.create_training_job, **request)
+    assert code == "ValidationException"
+    assert message.startswith("Channel 'train': ")
+
+
+def test_a_quota_is_counted_per_instance_type(service: Service) -> None:
+    service.server.settings.quota = 1
+    service.create("first", "run")
+    code, message = error_of(
+        service.client.create_training_job, **service.request("second")
+    )
+    assert code == "ResourceLimitExceeded"
+    assert message.startswith(
+        "The account-level service limit 'ml.m5.large for training job usage' is 1 "
+        "Instances, with current utilization of 1 Instances and a request delta of 1 "
+        "Instances."
+    )
+    other = {"InstanceType": "ml.c5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    service.create("other", ResourceConfig=other)
+    service.client.stop_training_job(TrainingJobName="first")
+    service.wait("first")
+    service.create("second")
+
+
+def test_a_quota_of_zero_names_the_quota(service: Service) -> None:
+    service.server.settings.quota = 0
+    code, message = error_of(
+        service.client.create_training_job, **service.request("none")
+    )
+    assert code == "ResourceLimitExceeded"
+    assert "is 0 Instances, with current utilization of 0 Instances" in message
+
+
+def test_jobs_are_listed_by_pages_filters_and_order(service: Service) -> None:
+    for name in ("a-1", "b-1", "a-2", "b-2", "a-3"):
+        service.create(name, "crash" if name == "a-2" else "write")
+        service.wait(name)
+
+    def names(**request: Any) -> list[str]:
+        pages = service.client.get_paginator("list_training_jobs").paginate(**request)
+        return [
+            job["TrainingJobName"]
+            for page in pages
+            for job in page["TrainingJobSummaries"]
+        ]
+
+    assert names() == ["a-1", "b-1", "a-2", "b-2", "a-3"]
+    assert names(PaginationConfig={"PageSize": 2}) == [
+        "a-1",
+        "b-1",
+        "a-2",
+        "b-2",
+        "a-3",
+    ]
+    assert names(
+        SortBy="Name", SortOrder="Descending", PaginationConfig={"PageSize": 1}
+    ) == ["b-2", "b-1", "a-3", "a-2", "a-1"]
+    assert names(NameContains="A-") == ["a-1", "a-2", "a-3"]
+    assert names(StatusEquals="Failed") == ["a-2"]
+    # boto3 sends whole seconds.
+    minute = timedelta(minutes=1)
+    created = service.describe("a-2")["CreationTime"]
+    assert len(names(CreationTimeAfter=created - minute)) == 5
+    assert names(CreationTimeAfter=created + minute) == []
+    assert len(names(LastModifiedTimeBefore=created + minute)) == 5
+    assert names(LastModifiedTimeBefore=created - minute) == []
+
+
+def test_a_page_has_1_to_100_jobs_and_a_token_of_ours(
+    service: Service, unchecked: Any
+) -> None:
+    code, message = error_of(unchecked.list_training_jobs, MaxResults=101)
+    assert code == "ValidationException"
+    assert "Value '101' at 'maxResults'" in message
+    assert error_of(service.client.list_training_jobs, NextToken="!")[0] == (
+        "ValidationException"
+    )
+
+
+def test_an_operation_that_is_not_there_is_unknown(service: Service) -> None:
+    code, message = error_of(service.client.list_models)
+    assert code == "UnknownOperationException"
+    assert "ListModels" in message
+
+
+def test_what_is_not_json_cannot_be_read(service: Service) -> None:
+    headers = {"X-Amz-Target": "SageMaker.DescribeTrainingJob"}
+    status, answer = post(service.server.endpoint_url, b"{", headers)
+    assert (status, answer["__type"]) == (400, "SerializationException")
+
+
+def test_settings_change_while_the_server_runs(service: Service) -> None:
+    url = service.server.endpoint_url + SETTINGS_PATH
+    status, answer = post(url, b'{"quota": 3, "uploading_seconds": 1.5}', {})
+    assert (status, answer["quota"], answer["uploading_seconds"]) == (200, 3, 1.5)
+    with urllib.request.urlopen(url) as response:
+        assert json.load(response) == answer
+    status, answer = post(url, b'{"colour": "red"}', {})
+    assert status == 400
