@@ -1,0 +1,1 @@
+"""Lambda's runtime for image functions: the Runtime API, and workers behind it."""

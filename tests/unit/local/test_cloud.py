@@ -1,0 +1,89 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from local import __main__ as main
+from local.cloud import Cloud
+from local.errors import LocalError
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A cloud that was never started."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    cloud = Cloud(tmp_path / "state")
+    cloud.state = tmp_path / "state"
+    return cloud
+
+
+def test_the_environment_leads_to_this_cloud_and_to_no_other(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere")
+    monkeypatch.setenv("NO_PROXY", "intranet")
+    monkeypatch.setenv("SOMETHING", "else")
+
+    environment = cloud.process_environment()
+
+    assert environment["AWS_ENDPOINT_URL"] == cloud.endpoint_url
+    assert environment["AWS_ENDPOINT_URL_SAGEMAKER"] == cloud.sagemaker_url
+    assert environment["AWS_ACCESS_KEY_ID"] == "test"
+    assert environment["AWS_REGION"] == environment["AWS_DEFAULT_REGION"] == "us-east-1"
+    assert environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+    assert environment["SOMETHING"] == "else"
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"} & set(
+        environment
+    )
+
+
+def test_a_client_needs_nothing_of_the_users_settings(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "a-profile-that-is-not-there")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+    assert cloud.client("s3").meta.endpoint_url == cloud.endpoint_url
+    assert cloud.client("sagemaker").meta.endpoint_url == cloud.sagemaker_url
+
+
+def test_the_printed_lines_are_what_a_shell_needs(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "work")
+
+    shell = subprocess.run(
+        ["/bin/sh", "-eu"],
+        input=main.instructions(cloud) + "\nenv",
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    lines = shell.stdout.splitlines()
+    for name, value in cloud.environment().items():
+        assert f"{name}={value}" in lines
+    assert not [line for line in lines if line.startswith("AWS_PROFILE=")]
+
+
+def test_a_folder_with_something_in_it_is_no_new_cloud(tmp_path: Path) -> None:
+    (tmp_path / "something").touch()
+    with pytest.raises(LocalError, match="is not empty"), Cloud(tmp_path):
+        pass
+
+
+def test_what_a_user_can_put_right_is_said_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    (tmp_path / "something").touch()
+
+    assert main.main(["up", "--state", str(tmp_path)]) == 1
+
+    assert "is not empty" in capsys.readouterr().err

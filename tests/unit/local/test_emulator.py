@@ -1,0 +1,235 @@
+"""ministack with our bends, and nothing else of the cloud."""
+
+import io
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from local.child import Child
+from local.cloud import CLOUD_PYTHON, Cloud
+from local.runtime.__main__ import make_server
+from local.runtime.function import Function, Result
+
+pytestmark = pytest.mark.skipif(
+    not CLOUD_PYTHON.exists(),
+    reason="needs the emulator's environment: `make test` makes it",
+)
+
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:report"
+EVENT = {
+    "Source": "aws.sagemaker",
+    "DetailType": "SageMaker Training Job State Change",
+    "Detail": json.dumps({"TrainingJobName": "job-1"}),
+    "Resources": ["arn:aws:sagemaker:us-east-1:000000000000:training-job/job-1"],
+}
+
+
+class FakePool:
+    """Instead of workers: answers what a test wants."""
+
+    def __init__(self) -> None:
+        self.invocations: list[tuple[Function, Any]] = []
+        self.answer: Callable[[Any], Result] = lambda event: Result(None)
+
+    def invoke(self, function: Function, request_id: str, event: Any) -> Result:
+        self.invocations.append((function, event))
+        return self.answer(event)
+
+
+@pytest.fixture(scope="module")
+def pool() -> FakePool:
+    return FakePool()
+
+
+@pytest.fixture(scope="module")
+def cloud(pool: FakePool) -> Iterator[Cloud]:
+    with EmulatorAlone(make_server(0, pool)) as cloud:  # type: ignore[arg-type]
+        yield cloud
+
+
+class EmulatorAlone(Cloud):
+    """A cloud whose image functions end in this process."""
+
+    def __init__(self, runtime: ThreadingHTTPServer) -> None:
+        super().__init__()
+        self._server = runtime
+        self._runtime_port = runtime.server_port
+
+    def _start_children(self) -> Iterator[Child]:
+        serving = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        serving.start()
+        self._cleanup.callback(serving.join)
+        self._cleanup.callback(self._server.server_close)
+        self._cleanup.callback(self._server.shutdown)
+        yield self._emulator()
+
+
+@pytest.fixture(scope="module")
+def image_function(cloud: Cloud) -> str:
+    cloud.client("lambda").create_function(
+        FunctionName="report",
+        Role="arn:aws:iam::000000000000:role/report",
+        PackageType="Image",
+        Code={"ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/image:1"},
+        Timeout=7,
+        MemorySize=512,
+        Environment={"Variables": {"DATA_BUCKET": "data"}},
+        ImageConfig={"Command": ["other.handler"]},
+    )
+    return "report"
+
+
+def test_an_image_function_is_run_by_our_runtime(
+    cloud: Cloud, pool: FakePool, image_function: str
+) -> None:
+    pool.answer = lambda event: Result(
+        {"seen": event}, log="a line of the function's\n"
+    )
+
+    answer = cloud.client("lambda").invoke(
+        FunctionName=image_function, Payload=json.dumps({"a": "Zürich"})
+    )
+
+    assert "FunctionError" not in answer
+    assert json.load(answer["Payload"]) == {"seen": {"a": "Zürich"}}
+    deployed, event = pool.invocations[-1]
+    assert event == {"a": "Zürich"}
+    assert deployed.arn == FUNCTION_ARN
+    assert deployed.image_uri.endswith("/image:1")
+    assert deployed.command == ("other.handler",)
+    assert (deployed.timeout_s, deployed.memory_mb) == (7, 512)
+    assert deployed.environment == {"DATA_BUCKET": "data"}
+    assert deployed.credentials["AWS_ACCESS_KEY_ID"]
+    assert "a line of the function's" in _log_messages(cloud)
+
+
+def test_a_function_error_is_handed_on(
+    cloud: Cloud, pool: FakePool, image_function: str
+) -> None:
+    pool.answer = lambda event: Result.failure("ValueError", "bad value")
+
+    answer = cloud.client("lambda").invoke(FunctionName=image_function, Payload="{}")
+
+    assert answer["FunctionError"]
+    assert json.load(answer["Payload"])["errorMessage"] == "bad value"
+
+
+def test_a_message_waits_as_long_as_the_function_says(
+    cloud: Cloud, pool: FakePool, image_function: str
+) -> None:
+    sqs = cloud.client("sqs")
+    url = sqs.create_queue(QueueName="models")["QueueUrl"]  # visibility: 30 s
+    received: list[tuple[float, str]] = []
+
+    def later_then_done(event: Any) -> Result:
+        (record,) = event["Records"]
+        count = record["attributes"]["ApproximateReceiveCount"]
+        received.append((time.monotonic(), count))
+        if len(received) > 1:
+            return Result({"batchItemFailures": []})
+        sqs.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=1
+        )
+        return Result({"batchItemFailures": [{"itemIdentifier": record["messageId"]}]})
+
+    pool.answer = later_then_done
+    cloud.client("lambda").create_event_source_mapping(
+        EventSourceArn="arn:aws:sqs:us-east-1:000000000000:models",
+        FunctionName=image_function,
+        BatchSize=1,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+
+    _wait_until(lambda: len(received) == 2)
+    (first, _), (second, _) = received
+    assert 0.9 < second - first < 4
+    assert [count for _, count in received] == ["1", "2"]
+
+
+def test_the_stand_ins_events_reach_the_rules(cloud: Cloud) -> None:
+    url = _queue_behind_a_rule(cloud, {"source": ["aws.sagemaker"]})
+
+    status, answer = _post_event(cloud, EVENT)
+
+    assert status == 200
+    assert answer["FailedEntryCount"] == 0
+    (message,) = _receive(cloud, url)
+    assert message["source"] == "aws.sagemaker"
+    assert message["detail-type"] == EVENT["DetailType"]
+    assert message["detail"] == {"TrainingJobName": "job-1"}
+    assert message["resources"] == EVENT["Resources"]
+    assert (message["account"], message["region"]) == ("000000000000", "us-east-1")
+
+
+def test_what_is_no_event_is_refused(cloud: Cloud) -> None:
+    status, _ = _post_event(cloud, {"Source": "aws.sagemaker"})
+    assert status == 400
+
+
+def test_nobody_else_can_send_sagemakers_events(cloud: Cloud) -> None:
+    answer = cloud.client("events").put_events(Entries=[EVENT])
+    assert answer["FailedEntryCount"] == 1
+
+
+def test_objects_on_disk_raise_events_too(cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="data")
+    s3.put_bucket_notification_configuration(
+        Bucket="data", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    url = _queue_behind_a_rule(cloud, {"source": ["aws.s3"]})
+
+    s3.upload_fileobj(io.BytesIO(b"table"), "data", "input/a b+ü.csv")
+
+    (message,) = _receive(cloud, url)
+    assert message["detail"]["object"]["key"] == "input/a b+ü.csv"
+    stored = [path.read_bytes() for path in (cloud.state / "s3").rglob("*.csv")]
+    assert stored == [b"table"]
+
+
+def _post_event(cloud: Cloud, entry: dict[str, Any]) -> tuple[int, Any]:
+    request = urllib.request.Request(
+        f"{cloud.endpoint_url}/_geoclusters/events", json.dumps(entry).encode()
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def _queue_behind_a_rule(cloud: Cloud, pattern: dict[str, Any]) -> str:
+    name = pattern["source"][0].removeprefix("aws.")
+    url: str = cloud.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    events = cloud.client("events")
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+    return url
+
+
+def _receive(cloud: Cloud, url: str) -> list[dict[str, Any]]:
+    answer = cloud.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+def _log_messages(cloud: Cloud) -> list[str]:
+    logs = cloud.client("logs")
+    events = logs.filter_log_events(logGroupName="/aws/lambda/report")["events"]
+    return [event["message"] for event in events]
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
