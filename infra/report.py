@@ -1,0 +1,60 @@
+"""`report`: from a model to results."""
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from geoclusters import layout
+from geoclusters.environment import ReportSettings
+from infra import event_patterns
+from infra.data_bucket import RUN_STATUSES, DataBucket
+from infra.image_function import ImageFunction
+from infra.queued_function import QueuedFunction
+from infra.settings import Settings
+from infra.training import Training
+
+_RUNS = f"{layout.RUNS_PREFIX}*"
+_OUTPUT = f"{layout.OUTPUT_PREFIX}*"
+
+
+class Report(Construct):
+    """Turns the models of completed training jobs into what analysts read."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        data: DataBucket,
+        training: Training,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        report = ImageFunction(
+            self,
+            "Code",
+            name="report",
+            timeout=cdk.Duration.minutes(15),
+            memory_mb=settings.report_memory_mb,
+            base_image=settings.base_image,
+            build_secrets=settings.build_secrets,
+            removal_policy=settings.removal_policy,
+        )
+        queued = QueuedFunction(
+            self,
+            "Models",
+            function=report.function,
+            max_receive_count=5,
+            event_pattern=event_patterns.models(data.bucket.bucket_name),
+        )
+        report.configure(
+            ReportSettings(
+                data_bucket=data.bucket.bucket_name,
+                models_queue_url=queued.queue.queue_url,
+            )
+        )
+        data.allow(
+            report.role,
+            read=[_RUNS, _OUTPUT],
+            write=[RUN_STATUSES, _OUTPUT],
+        )
+        training.allow_describing(report.role)

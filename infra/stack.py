@@ -1,0 +1,58 @@
+"""The stack: what there is, and how it hangs together."""
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from geoclusters import layout
+from infra.analyst_policy import AnalystPolicy
+from infra.data_bucket import DataBucket
+from infra.ingest import Ingest
+from infra.record_failure import RecordFailure
+from infra.report import Report
+from infra.settings import Settings
+from infra.start_training import StartTraining
+from infra.training import Training
+
+
+class GeoclustersStack(cdk.Stack):
+    """Everything between an upload and its results."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        env: cdk.Environment | None = None,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            env=env,
+            description="geoclusters: a CSV of places in, centroids and a map out",
+        )
+        data = DataBucket(self, "Data", settings=settings)
+        training = Training(
+            self,
+            "Training",
+            data=data,
+            job_name_prefix=layout.job_name_prefix(self.stack_name),
+        )
+        start_training = StartTraining(
+            self, "StartTraining", settings=settings, data=data, training=training
+        )
+        Ingest(self, "Ingest", settings=settings, data=data, jobs=start_training.queue)
+        RecordFailure(
+            self, "RecordFailure", settings=settings, data=data, training=training
+        )
+        Report(self, "Report", settings=settings, data=data, training=training)
+        analysts = AnalystPolicy(self, "Analysts", data=data)
+
+        name = data.bucket.bucket_name
+        for key, value, description in (
+            ("DataBucketName", name, "The bucket of uploads and results"),
+            ("InputUri", f"s3://{name}/{layout.INPUT_PREFIX}", "Put tables here"),
+            ("OutputUri", f"s3://{name}/{layout.OUTPUT_PREFIX}", "Results lie here"),
+            ("AnalystPolicyArn", analysts.policy_arn, "Attach it to who may use this"),
+        ):
+            cdk.CfnOutput(self, key, value=value, description=description)

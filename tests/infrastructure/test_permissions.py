@@ -1,0 +1,220 @@
+import json
+import re
+
+import pytest
+
+from tests.infrastructure.synthesis import Statement, Template, flatten, render
+
+HERE = "<AWS::Region>:<AWS::AccountId>"
+JOBS = f"arn:<AWS::Partition>:sagemaker:{HERE}:training-job/geoclusters-de209872-*"
+RUN_STATUSES = "runs/*/status.json"
+OUTPUT_STATUSES = "output/*/status.json"
+
+READ = {
+    "ingest": {"input/*", "runs/*", OUTPUT_STATUSES},
+    "start_training": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
+    "record_failure": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
+    "report": {"runs/*", "output/*"},
+}
+WRITTEN = {
+    "ingest": {"runs/*", OUTPUT_STATUSES},
+    "start_training": {RUN_STATUSES, OUTPUT_STATUSES},
+    "record_failure": {RUN_STATUSES, OUTPUT_STATUSES},
+    "report": {RUN_STATUSES, "output/*"},
+}
+#: What a function may do to its own queue, so that it can be fed from it.
+CONSUME = {
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ReceiveMessage",
+}
+
+
+def keys(statements: set[Statement], action: str) -> set[str]:
+    return {
+        s.resource.removeprefix("<DataBucket.Arn>/")
+        for s in statements
+        if s.action == action
+    }
+
+
+def listed(statements: set[Statement]) -> set[str]:
+    """Return the prefixes that may be listed."""
+    (statement,) = (s for s in statements if s.action == "s3:ListBucket")
+    assert statement.resource == "<DataBucket.Arn>"
+    condition = json.loads(statement.condition)
+    assert condition.keys() == {"StringLike"}
+    assert condition["StringLike"].keys() == {"s3:prefix"}
+    return set(condition["StringLike"]["s3:prefix"])
+
+
+def actions(statements: set[Statement], service: str) -> set[tuple[str, str]]:
+    return {
+        (s.action, s.resource) for s in statements if s.action.startswith(f"{service}:")
+    }
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_function_reads_writes_and_lists_its_own_keys_only(
+    template: Template, name: str
+) -> None:
+    allowed = template.allowed(template.role_of(name))
+
+    assert keys(allowed, "s3:GetObject") == READ[name]
+    assert keys(allowed, "s3:PutObject") == WRITTEN[name]
+    assert listed(allowed) == READ[name] | WRITTEN[name]
+    assert {action for action, _ in actions(allowed, "s3")} == {
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:ListBucket",
+    }
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_function_writes_logs_into_its_own_group_only(
+    template: Template, name: str
+) -> None:
+    group = render(template.function(name).properties["LoggingConfig"]["LogGroup"])
+
+    assert actions(template.allowed(template.role_of(name)), "logs") == {
+        ("logs:CreateLogStream", group.replace(">", ".Arn>")),
+        ("logs:PutLogEvents", group.replace(">", ".Arn>")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "queue", "sends_to"),
+    [
+        ("ingest", "UploadsQueue", ["JobsQueue"]),
+        ("start_training", "JobsQueue", []),
+        ("record_failure", "FailuresQueue", []),
+        ("report", "ModelsQueue", []),
+    ],
+)
+def test_a_function_is_fed_from_its_queue_and_only_ingest_sends_on(
+    template: Template, name: str, queue: str, sends_to: list[str]
+) -> None:
+    def arn(having: str) -> str:
+        return f"<{template.one('AWS::SQS::Queue', having=having).logical_id}.Arn>"
+
+    assert actions(template.allowed(template.role_of(name)), "sqs") == {
+        *((action, arn(queue)) for action in CONSUME),
+        *(("sqs:SendMessage", arn(target)) for target in sends_to),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ingest", set()),
+        ("record_failure", set()),
+        ("report", {"sagemaker:DescribeTrainingJob"}),
+        (
+            "start_training",
+            {
+                "sagemaker:CreateTrainingJob",
+                "sagemaker:DescribeTrainingJob",
+            },
+        ),
+    ],
+)
+def test_training_jobs_of_this_stack_only_are_started_and_described(
+    template: Template, name: str, expected: set[str]
+) -> None:
+    allowed = template.allowed(template.role_of(name))
+
+    assert actions(allowed, "sagemaker") == {(action, JOBS) for action in expected}
+
+
+def test_only_start_training_passes_the_training_role_and_only_to_sagemaker(
+    template: Template,
+) -> None:
+    passing = {
+        (name, s)
+        for name in READ
+        for s in template.allowed(template.role_of(name))
+        if s.action.startswith("iam:")
+    }
+
+    assert passing == {
+        (
+            "start_training",
+            Statement(
+                "iam:PassRole",
+                f"<{template.training_role()}.Arn>",
+                render(
+                    {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+                ),
+            ),
+        )
+    }
+
+
+def test_sagemaker_takes_the_training_role_for_this_account_only(
+    template: Template,
+) -> None:
+    role = template.body["Resources"][template.training_role()]["Properties"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    assert statement["Action"] == "sts:AssumeRole"
+    assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+def test_training_reads_training_data_writes_models_and_reports_on_itself(
+    template: Template,
+) -> None:
+    allowed = template.allowed(template.training_role())
+
+    assert keys(allowed, "s3:GetObject") == {"runs/*/train/*"}
+    assert keys(allowed, "s3:PutObject") == {"runs/*/model/*"}
+    assert listed(allowed) == {"runs/*/train/*", "runs/*/model/*"}
+    group = f"arn:<AWS::Partition>:logs:{HERE}:log-group:/aws/sagemaker/TrainingJobs*"
+    assert {resource for _, resource in actions(allowed, "logs")} == {group}
+    (metrics,) = (s for s in allowed if s.action == "cloudwatch:PutMetricData")
+    assert json.loads(metrics.condition) == {
+        "StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}
+    }
+    assert {s.action.partition(":")[0] for s in allowed} == {
+        "s3",
+        "logs",
+        "cloudwatch",
+    }
+
+
+def test_analysts_put_uploads_and_borders_read_results_and_nothing_else(
+    template: Template,
+) -> None:
+    policy = template.one("AWS::IAM::ManagedPolicy")
+    allowed = set(flatten(policy))
+
+    assert keys(allowed, "s3:PutObject") == {"input/*", "boundaries/*"}
+    assert keys(allowed, "s3:GetObject") == {"output/*"}
+    assert listed(allowed) == {"input/*", "boundaries/*", "output/*"}
+    assert len(allowed) == 4
+    # Nobody has it until somebody attaches it.
+    assert not policy.properties.keys() & {"Groups", "Roles", "Users"}
+
+
+def test_no_policy_allows_everything_of_anything_but_metrics(
+    template: Template,
+) -> None:
+    roles = [role.logical_id for role in template.all("AWS::IAM::Role")]
+    statements = {s for role in roles for s in template.allowed(role)}
+
+    assert len(roles) == 5
+    assert not [s for s in statements if "*" in s.action]
+    # Metrics have no ARN.
+    assert {s.action for s in statements if s.resource == "*"} == {
+        "cloudwatch:PutMetricData"
+    }
+    assert not [s for s in statements if re.search(r"DataBucket\.Arn>/?\*", s.resource)]
+
+
+def test_every_policy_belongs_to_one_role_of_the_stack(template: Template) -> None:
+    for policy in template.all("AWS::IAM::Policy"):
+        assert len(policy.properties["Roles"]) == 1
