@@ -26,7 +26,7 @@ test: test-unit test-infrastructure test-sdk test-image test-integration ## ever
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/unit
 
-test-infrastructure: .venv/dev
+test-infrastructure: .venv/dev node_modules/ready
 	.venv/bin/python -m pytest -q tests/infrastructure
 
 test-sdk: .venv-sdk/ready
