@@ -24,7 +24,7 @@ demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cl
 test: test-unit test-infrastructure test-sdk test-image test-integration ## every test
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
-	.venv/bin/python -m pytest -q tests/unit
+	.venv/bin/python -m pytest -q tests/unit --cov
 
 test-infrastructure: .venv/dev node_modules/ready
 	.venv/bin/python -m pytest -q tests/infrastructure

@@ -171,24 +171,32 @@ def _map(
 
 
 def _summary(record: RunRecord, statistics: ClusterStatistics) -> str:
-    mean_km = statistics.overall_mean_distance_m / 1000
     return (
         f"{record.k} clusters of {record.rows_usable:,} places, on average "
-        f"{mean_km:,.3g} km from their centroid."
+        f"{in_words(statistics.overall_mean_distance_m)} from their centroid."
     )
+
+
+def in_words(distance_m: float) -> str:
+    """Return a distance with three digits at most, for people."""
+    if distance_m < 1000:
+        return f"{distance_m:,.0f} m"
+    whole_km = int(distance_m / 1000)
+    decimals = max(3 - len(str(whole_km)), 0)
+    return f"{distance_m / 1000:,.{decimals}f} km"
 
 
 def _warnings(moved: int, statistics: ClusterStatistics) -> tuple[str, ...]:
     warnings = []
     if moved:
         warnings.append(
-            f"{moved} clusters reach so far around the globe that their mean lies near "
-            "the earth's centre, above no place at all; each of these centroids was "
-            "put onto its nearest place. A larger k gives more useful clusters."
+            "Clusters that reach so far around the globe that their mean lies near the "
+            f"earth's centre, below no place at all: {moved}. Each of these centroids "
+            "was put onto its nearest place. A larger k gives more useful clusters."
         )
     if empty := int((statistics.size == 0).sum()):
         warnings.append(
-            f"{empty} clusters are empty: no place is nearest to their centroid. A "
+            f"Empty clusters, to whose centroid no place is nearest: {empty}. A "
             "smaller k avoids that."
         )
     return tuple(warnings)

@@ -50,6 +50,8 @@ class FunctionSettings:
 class IngestSettings(FunctionSettings):
     """Settings of `ingest`."""
 
+    #: The queue that the function is fed from.
+    uploads_queue_url: str
     #: Where run ids go that are ready to be trained.
     jobs_queue_url: str
     #: Number of clusters of an upload that doesn't name one.
@@ -62,7 +64,7 @@ class IngestSettings(FunctionSettings):
 class StartTrainingSettings(FunctionSettings):
     """Settings of `start_training`."""
 
-    #: The queue that the function is fed from: a waiting message's visibility grows.
+    #: The queue that the function is fed from.
     jobs_queue_url: str
     #: What the names of this stack's training jobs start with.
     job_name_prefix: str
@@ -84,6 +86,8 @@ class StartTrainingSettings(FunctionSettings):
 class RecordFailureSettings(FunctionSettings):
     """Settings of `record_failure`."""
 
+    #: The queue that the function is fed from.
+    failures_queue_url: str
     #: What the names of this stack's training jobs start with.
     job_name_prefix: str
 
@@ -92,5 +96,5 @@ class RecordFailureSettings(FunctionSettings):
 class ReportSettings(FunctionSettings):
     """Settings of `report`."""
 
-    #: The queue that the function is fed from: an early model comes back later.
+    #: The queue that the function is fed from.
     models_queue_url: str

@@ -60,14 +60,13 @@ def run_id(*, bucket: str, key: str, etag: str, sequencer: str) -> str:
 def output_prefix(upload_key: str) -> str:
     """Return the prefix under which an upload's results lie.
 
-    `input/depots/hk.csv` answers at `output/depots/hk/`.
+    `input/depots/hk.csv` answers at `output/depots/hk/`. Any other ending stays, so
+    that `hk.csv` and `hk.CSV` don't answer at one place.
     """
     if not upload_key.startswith(INPUT_PREFIX):
         msg = f"{upload_key!r} is not a key under {INPUT_PREFIX!r}"
         raise ValueError(msg)
-    path = upload_key.removeprefix(INPUT_PREFIX)
-    if path.lower().endswith(UPLOAD_SUFFIX):
-        path = path[: -len(UPLOAD_SUFFIX)]
+    path = upload_key.removeprefix(INPUT_PREFIX).removesuffix(UPLOAD_SUFFIX)
     return f"{OUTPUT_PREFIX}{path}/"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.header import decode_header, make_header
 from typing import Final, Self
 
 from geoclusters.errors import ParameterError
@@ -38,23 +39,28 @@ class Parameters:
         ParameterError
             If a value is out of its bounds.
         """
+        texts = {key: _decoded(value) for key, value in metadata.items()}
         return cls(
-            k=_k(metadata["k"]) if "k" in metadata else default_k,
-            latitude=metadata.get("latitude"),
-            longitude=metadata.get("longitude"),
+            k=_k(texts["k"]) if "k" in texts else default_k,
+            latitude=texts.get("latitude"),
+            longitude=texts.get("longitude"),
         )
 
 
+def _decoded(value: str) -> str:
+    """Return a value as its owner wrote it: S3 hands out non-ASCII text by RFC 2047."""
+    return str(make_header(decode_header(value)))
+
+
 def _k(text: str) -> int:
-    try:
-        k = int(text)
-    except ValueError:
-        k = -1
+    digits = text.strip()
+    is_number = digits.isascii() and digits.isdigit() and len(digits) < 20
+    k = int(digits) if is_number else -1
     if not LEAST_K <= k <= MOST_K:
         msg = (
-            f"The upload's metadata says `k={text}`, but k, the number of clusters, "
-            f"must be a whole number from {LEAST_K} to {MOST_K:,}. Upload again, for "
-            "example with `--metadata k=15`."
+            f"The upload's metadata says `k={text[:40]}`, but k, the number of "
+            f"clusters, must be a whole number from {LEAST_K} to {MOST_K:,}. Upload "
+            "again, for example with `--metadata k=15`."
         )
         raise ParameterError(msg)
     return k

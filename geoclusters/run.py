@@ -26,6 +26,8 @@ class Upload:
     sequencer: str
     #: In bytes.
     size: int
+    #: What S3 answered to the upload; known once the object was opened.
+    version_id: str | None = None
 
     @property
     def run_id(self) -> str:

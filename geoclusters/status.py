@@ -64,6 +64,7 @@ class Status:
             "run_id": self.upload.run_id,
             "upload": {
                 "uri": self.upload.uri,
+                "version_id": self.upload.version_id,
                 "etag": self.upload.etag,
                 "sequencer": self.upload.sequencer,
                 "size": self.upload.size,

@@ -38,7 +38,7 @@ class Ingest(Construct):
             memory_mb=settings.ingest_memory_mb,
             removal_policy=settings.removal_policy,
         )
-        QueuedFunction(
+        uploads = QueuedFunction(
             self,
             "Uploads",
             function=ingest.function,
@@ -48,6 +48,7 @@ class Ingest(Construct):
         ingest.configure(
             IngestSettings(
                 data_bucket=data.bucket.bucket_name,
+                uploads_queue_url=uploads.queue.queue_url,
                 jobs_queue_url=jobs.queue_url,
                 default_k=settings.default_k,
                 max_upload_bytes=settings.max_upload_bytes,

@@ -10,6 +10,9 @@ from constructs import Construct
 
 #: The longest that SQS keeps a message: what ended here must be seen by somebody.
 DEAD_LETTER_RETENTION = cdk.Duration.days(14)
+#: Longer than all receives can take, else a message would vanish before it is put
+#: aside; and shorter than the dead letters', since its age goes on counting there.
+QUEUE_RETENTION = cdk.Duration.days(7)
 
 
 class QueuedFunction(Construct):
@@ -38,7 +41,7 @@ class QueuedFunction(Construct):
             "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            retention_period=cdk.Duration.days(4),
+            retention_period=QUEUE_RETENTION,
             visibility_timeout=cdk.Duration.seconds(6 * timeout.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(
                 queue=self._dead_letter_queue("DeadLetters"),

@@ -33,7 +33,7 @@ class RecordFailure(Construct):
             memory_mb=settings.record_failure_memory_mb,
             removal_policy=settings.removal_policy,
         )
-        QueuedFunction(
+        failures = QueuedFunction(
             self,
             "Failures",
             function=record_failure.function,
@@ -43,6 +43,7 @@ class RecordFailure(Construct):
         record_failure.configure(
             RecordFailureSettings(
                 data_bucket=data.bucket.bucket_name,
+                failures_queue_url=failures.queue.queue_url,
                 job_name_prefix=training.job_name_prefix,
             )
         )

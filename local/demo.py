@@ -55,12 +55,12 @@ def run(
     print(f"{table} → s3://{bucket}/{key}" + (f" (k={k})" if k else ""))
     with table.open("rb") as body:
         answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)
-    etag = answer["ETag"].strip('"')
+    version_id = answer["VersionId"]
     prefix = layout.output_prefix(key)
 
     def read() -> Document | None:
         cloud.check()
-        return read_status(s3, bucket, prefix, etag)
+        return read_status(s3, bucket, prefix, version_id)
 
     try:
         status = follow(read, timeout_s=timeout_s)
@@ -88,8 +88,11 @@ def _check(table: Path, results: Path) -> None:
         )
 
 
-def read_status(s3: Any, bucket: str, prefix: str, etag: str) -> Document | None:
-    """Return the status of an upload, or None while there is none of this upload."""
+def read_status(s3: Any, bucket: str, prefix: str, version_id: str) -> Document | None:
+    """Return the status of an upload, or None while there is none of this upload.
+
+    The version tells uploads apart that have the same bytes.
+    """
     try:
         answer = s3.get_object(Bucket=bucket, Key=prefix + layout.STATUS_NAME)
     except ClientError as error:
@@ -97,7 +100,7 @@ def read_status(s3: Any, bucket: str, prefix: str, etag: str) -> Document | None
             return None
         raise
     status: Document = json.load(answer["Body"])
-    return status if status["upload"]["etag"] == etag else None
+    return status if status["upload"]["version_id"] == version_id else None
 
 
 def follow(

@@ -44,6 +44,7 @@ def object_created(event: Mapping[str, Any]) -> Upload:
         etag=created["etag"],
         sequencer=created["sequencer"],
         size=int(created["size"]),
+        version_id=created.get("version-id"),
     )
 
 

@@ -73,17 +73,13 @@ class Outputs:
         SupersededError
             If a newer upload's status stands there. The run's own status says so then.
         """
-        key = self._upload.output_prefix + layout.STATUS_NAME
         body = status.to_json().encode()
-        for _ in range(_TRIES):
-            found = self._read(key)
-            earlier = self._state_of_this_run(found)
-            if earlier is not None and not status.state.may_follow(earlier):
-                return False
-            if self._try_to_replace(found, key, body, "application/json"):
-                self._keep(body)
-                return True
-        raise _contention(key)
+        written = self._advance(
+            self._upload.output_prefix + layout.STATUS_NAME, status.state, body
+        )
+        if written:
+            self._keep(status.state, body)
+        return written
 
     def state(self) -> State | None:
         """Return the state that this upload's run was last said to be in, if any.
@@ -96,7 +92,10 @@ class Outputs:
         found = self._read(self._upload.output_prefix + layout.STATUS_NAME)
         if is_newer(found.sequencer, self._upload.sequencer):
             raise self.superseded()
-        return self._state_of_this_run(found)
+        state = self._state_of_this_run(found)
+        if state is not None and state.is_final:
+            self._keep(state, found.body)  # who wrote it may have failed before this
+        return state
 
     def superseded(self) -> SupersededError:
         """Say in the run's own status that a newer upload answers; return the error.
@@ -104,12 +103,24 @@ class Outputs:
         A run that had ended before keeps its status.
         """
         message = f"A newer upload of {self._upload.uri} answers instead."
-        own = self._read(layout.run_status_key(self._upload.run_id)).body
-        if not own or not State(json.loads(own)["state"]).is_final:
-            state = State.SUPERSEDED
-            status = Status(upload=self._upload, state=state, message=message)
-            self._keep(status.to_json().encode())
+        status = Status(upload=self._upload, state=State.SUPERSEDED, message=message)
+        self._keep(status.state, status.to_json().encode())
         return SupersededError(message)
+
+    def _keep(self, state: State, body: bytes) -> None:
+        """Write the run's own copy of its status."""
+        self._advance(layout.run_status_key(self._upload.run_id), state, body)
+
+    def _advance(self, key: str, state: State, body: bytes) -> bool:
+        """Replace a status, unless this run is already past that state there."""
+        for _ in range(_TRIES):
+            found = self._read(key)
+            earlier = self._state_of_this_run(found)
+            if earlier is not None and not state.may_follow(earlier):
+                return False
+            if self._try_to_replace(found, key, body, "application/json"):
+                return True
+        raise _contention(key)
 
     def _look(self, key: str) -> _Found:
         try:
@@ -161,14 +172,6 @@ class Outputs:
         if found.sequencer != self._upload.sequencer:
             return None
         return State(json.loads(found.body)["state"])
-
-    def _keep(self, body: bytes) -> None:
-        self._s3.put_object(
-            Bucket=self._upload.bucket,
-            Key=layout.run_status_key(self._upload.run_id),
-            Body=body,
-            ContentType="application/json",
-        )
 
 
 def read_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord:

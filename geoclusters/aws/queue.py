@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: SQS's own bound of a visibility timeout.
 MOST_DELAY_S = 12 * 60 * 60
+#: When a message comes back that something unexpected happened to.
+_FIRST_RETRY_S, _LAST_RETRY_S = 30, 300
 
 
 class LaterError(GeoclustersError):
@@ -33,24 +35,35 @@ def work(
     The visibility of a message that waits is changed, and the message reported as a
     batch item failure. (Sending it again would be a new message, and Lambda cuts chains
     of those.) Any other exception than `LaterError` propagates: the message comes back
-    after the queue's visibility timeout, and ends in its dead-letter queue.
+    soon, a few times, and ends in the dead-letter queue. The queue's own visibility
+    timeout, which is long, holds only where the function could not even say that.
 
     Returns
     -------
     dict
         What Lambda expects under ReportBatchItemFailures.
     """
+
+    def hide(message: Message, delay_s: int) -> None:
+        sqs.change_message_visibility(
+            QueueUrl=queue_url,
+            ReceiptHandle=message.receipt_handle,
+            VisibilityTimeout=delay_s,
+        )
+
     failures = []
     for message in messages(event):
         try:
             process(message)
         except LaterError as later:
-            sqs.change_message_visibility(
-                QueueUrl=queue_url,
-                ReceiptHandle=message.receipt_handle,
-                VisibilityTimeout=later.delay_s,
-            )
+            hide(message, later.delay_s)
             failures.append({"itemIdentifier": message.message_id})
+        except Exception:
+            delay_s = growing_delay_s(
+                message.receive_count, first_s=_FIRST_RETRY_S, most_s=_LAST_RETRY_S
+            )
+            hide(message, delay_s)
+            raise
     return {"batchItemFailures": failures}
 
 

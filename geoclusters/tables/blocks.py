@@ -8,6 +8,7 @@ the `csv` module, which reads a mark as one only where a field begins.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -18,7 +19,10 @@ from geoclusters.errors import TableError
 #: A record (with all line breaks inside its quotation marks) must be shorter.
 MOST_RECORD_BYTES = 64 * 1024 * 1024
 
+csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
+
 _QUOTE, _COMMA, _CR, _LF = b'",\r\n'
+_LONE_CARRIAGE_RETURN = re.compile(rb"\r(?!\n)")
 
 
 class Block(NamedTuple):
@@ -88,7 +92,9 @@ def _is_well_quoted(data: bytes) -> bool:
     before = np.take(array, opening - 1, mode="wrap")
     may_open = np.isin(before, (_QUOTE, _COMMA, _LF)) | (opening == 0)
     after = np.take(array, closing + 1, mode="clip")
-    may_close = np.isin(after, (_QUOTE, _COMMA, _CR, _LF)) | (closing == len(data) - 1)
+    line_end = (after == _CR) & (np.take(array, closing + 2, mode="clip") == _LF)
+    may_close = np.isin(after, (_QUOTE, _COMMA, _LF)) | line_end
+    may_close |= closing == len(data) - 1
     return bool(may_open.all() and may_close.all())
 
 
@@ -126,7 +132,7 @@ def first_record(data: bytes) -> tuple[list[str], bytes]:
     return fields, data[lines.taken :]
 
 
-def records(lines: Iterable[str]) -> Iterator[list[str]]:
+def records(lines: "Lines") -> Iterator[list[str]]:
     """Yield the fields of each record, as the `csv` module reads them.
 
     Raises
@@ -134,22 +140,48 @@ def records(lines: Iterable[str]) -> Iterator[list[str]]:
     TableError
         If it can't read on.
     """
-    reader = csv.reader(lines)
     try:
-        yield from reader
+        yield from csv.reader(lines)
     except csv.Error as error:
-        msg = (
-            f"Near line {reader.line_num} the table can't be read as CSV ({error}). "
-            "Perhaps a quotation mark is opened there and never closed."
-        )
-        raise TableError(msg) from error
+        raise _unreadable(lines.last) from error
+
+
+def check_closed(last_record: bytes) -> None:
+    """Refuse a last record that swallows lines because a quotation mark stays open.
+
+    Raises
+    ------
+    TableError
+        If it is such a one.
+    """
+    if b"\n" not in last_record.rstrip(b"\r\n"):
+        return
+    try:
+        list(csv.reader(Lines(last_record), strict=True))
+    except csv.Error as error:
+        if "end of data" in str(error):
+            raise _unreadable(next(iter(Lines(last_record)))) from error
+
+
+def _unreadable(line: str) -> TableError:
+    msg = (
+        f"The table can't be read on from the line {line.rstrip()[:60]!r}. Perhaps a "
+        "quotation mark is opened there and never closed, or the file is not a CSV "
+        "file. Open it in a spreadsheet and save it again as “CSV UTF-8”."
+    )
+    return TableError(msg)
 
 
 class Lines:
-    """The lines of some bytes as UTF-8 text, with their line breaks."""
+    """The lines of some bytes as UTF-8 text, with their line breaks.
+
+    A carriage return that ends no line is a space, which the `csv` module can read.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._lines = io.BytesIO(data)
+        #: The line that was handed out last.
+        self.last = ""
 
     @property
     def taken(self) -> int:
@@ -158,4 +190,6 @@ class Lines:
 
     def __iter__(self) -> Iterator[str]:
         while line := self._lines.readline():
-            yield line.decode("utf-8", "replace")
+            text = _LONE_CARRIAGE_RETURN.sub(b" ", line).decode("utf-8", "replace")
+            self.last = text
+            yield text

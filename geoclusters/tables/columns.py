@@ -43,7 +43,7 @@ def find_coordinates(
     lon = _find(header, "longitude", longitude, LONGITUDE_NAMES)
     if lat == lon:
         msg = (
-            f"Latitude and longitude were both read from the column {header[lat]!r}. "
+            f"Latitude and longitude were both read from column {_shown(header[lat])}. "
             "Name two different columns in the upload's metadata "
             "`latitude` and `longitude`."
         )
@@ -59,14 +59,14 @@ def _find(
         found = [i for i, name in enumerate(names) if name == _plain(wanted)]
         if len(found) > 1:
             msg = (
-                f"{len(found)} columns are called {header[found[0]]!r} (columns "
+                f"{len(found)} columns are called {_shown(header[found[0]])} (columns "
                 f"{', '.join(str(i + 1) for i in found)}). Give them different names, "
                 f"or name another column in the upload's metadata `{what}`."
             )
             raise TableError(msg)
         if found:
             return found[0]
-    columns = ", ".join(repr(name) for name in header[:20])
+    columns = ", ".join(_shown(name) for name in header[:20])
     if len(header) > 20:
         columns += f" and {len(header) - 20} more"
     if given is not None:
@@ -82,6 +82,11 @@ def _find(
             f"`--metadata {what}=NAME`."
         )
     raise TableError(msg)
+
+
+def _shown(name: str) -> str:
+    """Return a name for a message: quoted, not too long, control characters escaped."""
+    return repr(name if len(name) <= 40 else f"{name[:40]}…")
 
 
 def _plain(name: str) -> str:

@@ -60,16 +60,14 @@ class Table:
     ) -> None:
         self._blocks = blocks.blocks(stream, block_bytes)
         start = next(self._blocks, blocks.Block(b"", True))
-        for mark, name in _OTHER_ENCODINGS.items():
-            if start.data.startswith(mark):
-                msg = (
-                    f"The file is encoded as {name}; UTF-8 was expected. Save it again "
-                    "as “CSV UTF-8”."
-                )
-                raise TableError(msg)
-        names, rest = blocks.first_record(start.data.removeprefix(_BOM))
+        data = start.data.removeprefix(_BOM)
+        _check_start(data)
+        names, rest = blocks.first_record(data)
         if not any(name.strip() for name in names):
-            msg = "The file is empty: its first line should name the columns."
+            msg = (
+                "The first line is blank, but it should name the columns. Delete the "
+                "lines above the names, and upload the file again."
+            )
             raise TableError(msg)
         self._rest = blocks.whole_records(rest)
         self._width = len(names)
@@ -108,6 +106,26 @@ class Table:
         return latitude, longitude, (texts[0].is_null() | texts[1].is_null()).to_numpy()
 
 
+def _check_start(data: bytes) -> None:
+    """Refuse what is no CSV file in UTF-8 by its first bytes."""
+    if not data.strip():
+        msg = "The file is empty: its first line should name the columns."
+        raise TableError(msg)
+    for mark, name in _OTHER_ENCODINGS.items():
+        if data.startswith(mark):
+            msg = (
+                f"The file is encoded as {name}; UTF-8 was expected. Save it again as "
+                "“CSV UTF-8”."
+            )
+            raise TableError(msg)
+    if b"\r" in data and b"\n" not in data:
+        msg = (
+            "The file's lines end as on old Macs, with carriage returns alone. Save "
+            "it again as “CSV UTF-8”."
+        )
+        raise TableError(msg)
+
+
 def _read_fast(
     block: bytes, columns: CoordinateColumns, width: int, kind: pl.DataType
 ) -> tuple[pl.Series, pl.Series]:
@@ -136,11 +154,15 @@ def _read_leniently(
 ) -> tuple[pl.Series, pl.Series]:
     """Return the two columns as texts, where marks stand in the middle of a field."""
     latitude, longitude = [], []
-    for record in blocks.records(blocks.Lines(block)):
+    lines = blocks.Lines(block)
+    start = end = 0
+    for record in blocks.records(lines):
+        start, end = end, lines.taken
         short = [""] * (max(columns.latitude, columns.longitude) + 1 - len(record))
         fields = record + short
         latitude.append(fields[columns.latitude])
         longitude.append(fields[columns.longitude])
+    blocks.check_closed(block[start:])
     return pl.Series(latitude), pl.Series(longitude)
 
 

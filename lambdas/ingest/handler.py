@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 
-from geoclusters.aws.events import Message, messages, object_created
+from geoclusters.aws.events import Message, object_created
+from geoclusters.aws.queue import work
 from geoclusters.environment import IngestSettings
 from lambdas.ingest.prepare import prepare_run
 
@@ -24,15 +25,16 @@ logger = Logger()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Prepare the run of each upload that the event tells of."""
     del context
-    for message in messages(event):
-        _process(message)
-    return {"batchItemFailures": []}
+    settings, _, sqs = _resources()
+    return work(event, _process, sqs=sqs, queue_url=settings.uploads_queue_url)
 
 
 def _process(message: Message) -> None:
     settings, s3, sqs = _resources()
     upload = object_created(message.body)
-    with logger.append_context_keys(key=upload.key, receives=message.receive_count):
+    with logger.append_context_keys(
+        run_id=upload.run_id, key=upload.key, receives=message.receive_count
+    ):
         logger.info("upload arrived", size=upload.size)
         outcome = prepare_run(upload, s3=s3, sqs=sqs, settings=settings)
         logger.info(outcome.message, run_id=outcome.run_id, state=outcome.state)

@@ -1,7 +1,7 @@
 """From an upload to a run that is ready to be trained."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
@@ -54,10 +54,12 @@ def prepare_run(
             return Outcome(upload.run_id, state, "this upload was answered before")
         record = _record_written_before(s3, upload)
         if record is None:
+            answer = _open(s3, upload, outputs)
+            upload = replace(upload, version_id=answer.get("VersionId"))
             message = "The file is being read."
             outputs.publish(Status(upload=upload, state=State.QUEUED, message=message))
             record = _read_and_write(
-                upload, outputs, created_at, s3=s3, settings=settings
+                answer, upload, created_at, s3=s3, settings=settings
             )
         return _hand_over(record, outputs, sqs=sqs, settings=settings)
     except SupersededError as error:
@@ -82,13 +84,7 @@ def _existing(s3: "S3Client", upload: Upload) -> Upload:
         return upload
     if not _exists(s3, upload.bucket, decoded):
         return upload
-    return Upload(
-        bucket=upload.bucket,
-        key=decoded,
-        etag=upload.etag,
-        sequencer=upload.sequencer,
-        size=upload.size,
-    )
+    return replace(upload, key=decoded)
 
 
 def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
@@ -113,8 +109,8 @@ def _record_written_before(s3: "S3Client", upload: Upload) -> RunRecord | None:
 
 
 def _read_and_write(
+    answer: "GetObjectOutputTypeDef",
     upload: Upload,
-    outputs: Outputs,
     created_at: str,
     *,
     s3: "S3Client",
@@ -127,12 +123,11 @@ def _read_and_write(
             "that are not needed, or upload a sample of the rows."
         )
         raise TableError(msg)
-    answer = _open(s3, upload, outputs)
     parameters = Parameters.from_metadata(
         answer["Metadata"], default_k=settings.default_k
     )
     table = Table(
-        _chunks(answer["Body"]),
+        answer["Body"].iter_chunks(_READ_BYTES),
         latitude=parameters.latitude,
         longitude=parameters.longitude,
     )
@@ -142,7 +137,9 @@ def _read_and_write(
 def _open(s3: "S3Client", upload: Upload, outputs: Outputs) -> "GetObjectOutputTypeDef":
     """Start reading the very object that the event told of."""
     try:
-        return s3.get_object(Bucket=upload.bucket, Key=upload.key, IfMatch=upload.etag)
+        answer = s3.get_object(
+            Bucket=upload.bucket, Key=upload.key, IfMatch=upload.etag
+        )
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "PreconditionFailed":
@@ -151,10 +148,9 @@ def _open(s3: "S3Client", upload: Upload, outputs: Outputs) -> "GetObjectOutputT
             msg = f"{upload.uri} was deleted before it was read. Upload it again."
             raise TableError(msg) from error
         raise
-
-
-def _chunks(body: Any) -> Iterator[bytes]:
-    yield from body.iter_chunks(_READ_BYTES)
+    if upload.version_id not in (None, answer.get("VersionId")):
+        raise outputs.superseded()  # by the same bytes: they have the same ETag
+    return answer
 
 
 def _hand_over(

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 
-from geoclusters.aws.events import JobEnded, messages
+from geoclusters.aws.events import JobEnded, Message
 from geoclusters.aws.outputs import SupersededError
+from geoclusters.aws.queue import work
 from geoclusters.environment import RecordFailureSettings
 from lambdas.record_failure.record import record_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 logger = Logger()
 
@@ -25,13 +27,13 @@ logger = Logger()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Answer the run of each job that the event tells of."""
     del context
-    for message in messages(event):
-        _process(JobEnded.from_event(message.body))
-    return {"batchItemFailures": []}
+    settings, _, sqs = _resources()
+    return work(event, _process, sqs=sqs, queue_url=settings.failures_queue_url)
 
 
-def _process(job: JobEnded) -> None:
-    settings, s3 = _resources()
+def _process(message: Message) -> None:
+    settings, s3, _ = _resources()
+    job = JobEnded.from_event(message.body)
     with logger.append_context_keys(job_name=job.job_name):
         try:
             status = record_failure(job, s3=s3, settings=settings)
@@ -42,6 +44,7 @@ def _process(job: JobEnded) -> None:
 
 
 @cache
-def _resources() -> "tuple[RecordFailureSettings, S3Client]":
+def _resources() -> "tuple[RecordFailureSettings, S3Client, SQSClient]":
     """Return what lasts as long as the function's process."""
-    return RecordFailureSettings.from_env(os.environ), boto3.client("s3")
+    settings = RecordFailureSettings.from_env(os.environ)
+    return settings, boto3.client("s3"), boto3.client("sqs")

@@ -37,7 +37,10 @@ def _process(message: Message) -> None:
     request = TrainingRequest.from_body(message.body)
     wait = Wait(message.receive_count, message.sent_at, time.time())
     with logger.append_context_keys(
-        run_id=request.run_id, receives=message.receive_count
+        run_id=request.run_id,
+        attempt=request.attempt,
+        job_name_prefix=settings.job_name_prefix,
+        receives=message.receive_count,
     ):
         try:
             status = start_training(

@@ -14,7 +14,7 @@ class Function:
     version: str
     image_uri: str
     command: tuple[str, ...]
-    timeout_s: int
+    timeout_s: float
     memory_mb: int
     environment: Mapping[str, str]
     credentials: Mapping[str, str]

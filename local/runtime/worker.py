@@ -7,9 +7,6 @@ from typing import Any, Protocol
 from local.runtime.api import NeverTakenError, Request, RuntimeApi, WorkerError
 from local.runtime.function import Function, Result
 
-INIT_TIMEOUT_S = 30.0
-"""Lambda gives 10 s; a laptop that reads mxnet from a cold disk may need longer."""
-
 
 class Process(Protocol):
     """What a worker needs of the process that runs its function."""
@@ -63,7 +60,8 @@ class Worker:
         function = self._function
         request = Request(request_id, event, function.arn, function.timeout_s)
         try:
-            self._api.wait_until_ready(INIT_TIMEOUT_S)
+            # Lambda repeats a start of over 10 s within the first invocation.
+            self._api.wait_until_ready(function.timeout_s)
             result = self._api.run(request)
         except NeverTakenError:
             self.stop()

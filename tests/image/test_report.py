@@ -122,7 +122,7 @@ def test_a_completed_job_becomes_results(geometry: str, unit: str) -> None:
     assert status["warnings"] == []
     assert status["training_job"] == here.job_name
     assert status["rows"]["usable"] == 6
-    assert status["message"].startswith("3 clusters of 6 places, on average 0.")
+    assert status["message"].startswith("3 clusters of 6 places, on average 7")
     assert here.output("map.png").startswith(b"\x89PNG")
 
     table = pd.read_csv(io.BytesIO(here.output("centroids.csv")))
@@ -246,7 +246,7 @@ def test_an_empty_cluster_is_told_as_a_warning() -> None:
     here = run(features=features)
     here.report()
     (warning,) = here.status()["warnings"]
-    assert "empty" in warning
+    assert "Empty clusters" in warning
     assert here.output("centroids.csv").endswith(b",0,,\n")
 
 
@@ -321,3 +321,19 @@ def test_the_handler_takes_a_superseded_run_for_done(resources: list[Any]) -> No
     newer.publish(State.TRAINING)
     resources[1:3] = s3, FakeSageMaker()
     assert handler.handler(event(older.key), None) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize(
+    ("distance_m", "words"),
+    [
+        (0.0, "0 m"),
+        (17.7, "18 m"),
+        (999.4, "999 m"),
+        (1810.0, "1.81 km"),
+        (45_678.0, "45.7 km"),
+        (442_000.0, "442 km"),
+        (5_090_000.0, "5,090 km"),
+    ],
+)
+def test_distances_are_told_with_three_digits(distance_m: float, words: str) -> None:
+    assert report.in_words(distance_m) == words

@@ -104,8 +104,15 @@ def test_dead_letters_are_kept_for_14_days_and_longer_than_in_their_queue(
         if f"<{queue.logical_id}.Arn>" in dead_letters:
             assert kept == 14 * DAY_S
         else:
-            # Longer than the longest wait for quotas that may be set: 72 hours.
-            assert kept == 4 * DAY_S
+            # Its age goes on counting in the dead-letter queue.
+            assert kept == 7 * DAY_S
+
+
+def test_no_message_grows_too_old_before_it_is_put_aside(template: Template) -> None:
+    for _, queue, _ in sources(template):
+        receives = queue.properties["RedrivePolicy"]["maxReceiveCount"]
+        longest = receives * queue.properties["VisibilityTimeout"]
+        assert longest < queue.properties["MessageRetentionPeriod"]
 
 
 def test_every_rule_has_a_dead_letter_queue_that_it_may_write_to(

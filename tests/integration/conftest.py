@@ -32,15 +32,15 @@ class Pipeline:
         self.sqs = cloud.client("sqs")
 
     def upload(self, key: str, body: bytes, **metadata: str) -> str:
-        """Upload a file under input/ and return its ETag."""
+        """Upload a file under input/ and return its version id."""
         answer = self.s3.put_object(
             Bucket=self.bucket,
             Key=layout.INPUT_PREFIX + key,
             Body=body,
             Metadata=metadata,
         )
-        etag: str = answer["ETag"].strip('"')
-        return etag
+        version: str = answer["VersionId"]
+        return version
 
     def status(self, key: str) -> Any:
         """Return the status at an upload's place of answer, or None."""
@@ -58,12 +58,12 @@ class Pipeline:
                 return None
             raise
 
-    def wait(self, key: str, etag: str, *states: State) -> Any:
+    def wait(self, key: str, version: str, *states: State) -> Any:
         """Wait until an upload is in one of some states; by default a final one."""
 
         def reached() -> Any:
             status = self.status(key)
-            if status is None or status["upload"]["etag"] != etag:
+            if status is None or status["upload"]["version_id"] != version:
                 return None
             state = State(status["state"])
             wanted = state in states if states else state.is_final

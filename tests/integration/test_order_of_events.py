@@ -29,8 +29,8 @@ SLOW_K = "300"
 
 def start_slow(pipeline: Pipeline, key: str) -> Any:
     """Upload a table that trains long; return its status once SageMaker is at it."""
-    etag = pipeline.upload(key, SLOW.encode(), k=SLOW_K)
-    status = pipeline.wait(key, etag, State.TRAINING)
+    version = pipeline.upload(key, SLOW.encode(), k=SLOW_K)
+    status = pipeline.wait(key, version, State.TRAINING)
     name = status["training_job"]
     pipeline.until(
         lambda: _describe(pipeline, name)["SecondaryStatus"] == "Training",
@@ -58,7 +58,7 @@ def test_a_stopped_job_is_failed_and_its_model_no_result(pipeline: Pipeline) -> 
     status = start_slow(pipeline, "stopped.csv")
     job_name = status["training_job"]
     pipeline.sagemaker.stop_training_job(TrainingJobName=job_name)
-    answer = pipeline.wait("stopped.csv", status["upload"]["etag"], State.FAILED)
+    answer = pipeline.wait("stopped.csv", status["upload"]["version_id"], State.FAILED)
     assert "was stopped" in answer["message"]
     assert answer["files"] == []
     assert wait_for_job(pipeline, job_name)["TrainingJobStatus"] == "Stopped"
@@ -68,8 +68,8 @@ def test_a_stopped_job_is_failed_and_its_model_no_result(pipeline: Pipeline) -> 
 
 def test_a_failed_job_is_told_with_sagemakers_reason(pipeline: Pipeline) -> None:
     """A damaged shard, in a run that is otherwise as a real one."""
-    etag = pipeline.upload("healthy.csv", TOWNS, k="3")
-    healthy = pipeline.wait("healthy.csv", etag, State.SUCCEEDED)
+    version = pipeline.upload("healthy.csv", TOWNS, k="3")
+    healthy = pipeline.wait("healthy.csv", version, State.SUCCEEDED)
     document = pipeline.record(healthy["run_id"])
     document["upload"] |= {"key": "input/damaged.csv"}
     upload = Upload(**document["upload"])
@@ -83,7 +83,7 @@ def test_a_failed_job_is_told_with_sagemakers_reason(pipeline: Pipeline) -> None
         QueueUrl=pipeline.queue_url("StartTraining"),
         MessageBody=TrainingRequest(run_id=upload.run_id).to_json(),
     )
-    answer = pipeline.wait("damaged.csv", upload.etag, State.FAILED)
+    answer = pipeline.wait("damaged.csv", str(upload.version_id), State.FAILED)
     job = _describe(pipeline, answer["training_job"])
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"] in answer["message"]
@@ -91,12 +91,12 @@ def test_a_failed_job_is_told_with_sagemakers_reason(pipeline: Pipeline) -> None
 
 
 def test_the_same_event_twice_is_one_run(pipeline: Pipeline) -> None:
-    etag = pipeline.upload("twice.csv", TOWNS, k="3")
-    queued = pipeline.wait("twice.csv", etag, State.QUEUED, State.TRAINING)
+    version = pipeline.upload("twice.csv", TOWNS, k="3")
+    queued = pipeline.wait("twice.csv", version, State.QUEUED, State.TRAINING)
     event = pipeline.upload_event("twice.csv", queued["upload"])
     uploads = pipeline.queue_url("Ingest")
     pipeline.sqs.send_message(QueueUrl=uploads, MessageBody=json.dumps(event))
-    done = pipeline.wait("twice.csv", etag, State.SUCCEEDED)
+    done = pipeline.wait("twice.csv", version, State.SUCCEEDED)
     pipeline.sqs.send_message(QueueUrl=uploads, MessageBody=json.dumps(event))
     _wait_until_drained(pipeline)
     assert pipeline.status("twice.csv") == done
@@ -105,8 +105,8 @@ def test_the_same_event_twice_is_one_run(pipeline: Pipeline) -> None:
 
 
 def test_the_same_model_twice_is_reported_once(pipeline: Pipeline) -> None:
-    etag = pipeline.upload("model-twice.csv", TOWNS, k="3")
-    done = pipeline.wait("model-twice.csv", etag, State.SUCCEEDED)
+    version = pipeline.upload("model-twice.csv", TOWNS, k="3")
+    done = pipeline.wait("model-twice.csv", version, State.SUCCEEDED)
     model = layout.model_key(done["run_id"], done["training_job"])
     body = pipeline.read(model)
     pipeline.s3.put_object(Bucket=pipeline.bucket, Key=model, Body=body)
@@ -137,8 +137,8 @@ def test_of_two_uploads_the_newer_wins_although_the_older_finishes_last(
     pipeline: Pipeline,
 ) -> None:
     older = start_slow(pipeline, "overtaken.csv")
-    etag = pipeline.upload("overtaken.csv", TOWNS, k="3")
-    newer = pipeline.wait("overtaken.csv", etag, State.SUCCEEDED)
+    version = pipeline.upload("overtaken.csv", TOWNS, k="3")
+    newer = pipeline.wait("overtaken.csv", version, State.SUCCEEDED)
     assert newer["run_id"] != older["run_id"]
 
     def superseded() -> Any:
@@ -159,8 +159,8 @@ def test_an_older_upload_that_is_read_after_a_newer_changes_nothing(
 ) -> None:
     first = pipeline.upload("late.csv", TOWNS, k="2")
     older = pipeline.wait("late.csv", first, State.SUCCEEDED)
-    etag = pipeline.upload("late.csv", TOWNS + b"1,1\n", k="3")
-    newer = pipeline.wait("late.csv", etag, State.SUCCEEDED)
+    version = pipeline.upload("late.csv", TOWNS + b"1,1\n", k="3")
+    newer = pipeline.wait("late.csv", version, State.SUCCEEDED)
     event = pipeline.upload_event("late.csv", older["upload"])
     pipeline.sqs.send_message(
         QueueUrl=pipeline.queue_url("Ingest"), MessageBody=json.dumps(event)
@@ -182,8 +182,8 @@ def test_a_model_that_lands_before_its_job_is_completed_waits(
     slow_uploads: Pipeline,
 ) -> None:
     pipeline = slow_uploads
-    etag = pipeline.upload("early.csv", TOWNS, k="3")
-    training = pipeline.wait("early.csv", etag, State.TRAINING)
+    version = pipeline.upload("early.csv", TOWNS, k="3")
+    training = pipeline.wait("early.csv", version, State.TRAINING)
     job_name = training["training_job"]
     model = layout.model_key(training["run_id"], job_name)
 
@@ -197,6 +197,6 @@ def test_a_model_that_lands_before_its_job_is_completed_waits(
         "InProgress",
         "Uploading",
     )
-    done = pipeline.wait("early.csv", etag, State.SUCCEEDED)
+    done = pipeline.wait("early.csv", version, State.SUCCEEDED)
     ended = _describe(pipeline, job_name)["TrainingEndTime"]
     assert datetime.fromisoformat(done["updated_at"]) > ended

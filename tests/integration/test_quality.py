@@ -78,15 +78,15 @@ def ratios_to_best(
     name: str,
 ) -> list[float]:
     """Cluster a table several times; return each run's distance from the best."""
-    etags = {
+    versions = {
         f"{name}-{i}.csv": pipeline.upload(f"{name}-{i}.csv", body, k=str(k))
         for i in range(RUNS)
     }
     places = places_of(path, latitude, longitude)
     best = best_msd(path, latitude, longitude, k)
     ratios = []
-    for key, etag in etags.items():
-        status = pipeline.wait(key, etag, State.SUCCEEDED)
+    for key, version in versions.items():
+        status = pipeline.wait(key, version, State.SUCCEEDED)
         rows = pipeline.centroids(key)
         centroids = to_cartesian(
             np.array([float(row["latitude"]) for row in rows]),

@@ -20,8 +20,8 @@ TOWNS = "name,lat,lon\n" + "".join(
 @pytest.fixture(scope="module")
 def hong_kong(pipeline: Pipeline, shared_data: Path) -> dict[str, object]:
     table = shared_data / "hong-kong/Traffic_Camera_Locations_En.csv"
-    etag = pipeline.upload("depots/hk.csv", table.read_bytes(), k="15")
-    status: dict[str, object] = pipeline.wait("depots/hk.csv", etag)
+    version = pipeline.upload("depots/hk.csv", table.read_bytes(), k="15")
+    status: dict[str, object] = pipeline.wait("depots/hk.csv", version)
     return status
 
 
@@ -77,19 +77,19 @@ def test_a_file_that_cant_be_used_is_answered_with_what_to_do(
         ("bad/few.csv", b"lat,lon\n1,2\n3,4\n", {"k": "5"}, "fewer than the k=5"),
         ("bad/k.csv", TOWNS.encode(), {"k": "2.5"}, "whole number"),
     ]:
-        etag = pipeline.upload(key, body, **metadata)
-        status = pipeline.wait(key, etag, State.FAILED)
+        version = pipeline.upload(key, body, **metadata)
+        status = pipeline.wait(key, version, State.FAILED)
         assert expected in status["message"]
         assert status["files"] == []
 
 
 def test_k_comes_from_the_metadata_or_the_default(pipeline: Pipeline) -> None:
-    etags = {
+    versions = {
         "k/four.csv": pipeline.upload("k/four.csv", TOWNS.encode(), k="4"),
         "k/default.csv": pipeline.upload("k/default.csv", TOWNS.encode()),
     }
-    for key, etag in etags.items():
-        pipeline.wait(key, etag, State.SUCCEEDED)
+    for key, version in versions.items():
+        pipeline.wait(key, version, State.SUCCEEDED)
     assert len(pipeline.centroids("k/four.csv")) == 4
     assert len(pipeline.centroids("k/default.csv")) == 15
 
@@ -100,15 +100,30 @@ def test_k_comes_from_the_metadata_or_the_default(pipeline: Pipeline) -> None:
 def test_keys_of_every_kind_are_answered_at_their_place(
     pipeline: Pipeline, key: str
 ) -> None:
-    etag = pipeline.upload(key, TOWNS.encode(), k="2")
-    status = pipeline.wait(key, etag, State.SUCCEEDED)
+    version = pipeline.upload(key, TOWNS.encode(), k="2")
+    status = pipeline.wait(key, version, State.SUCCEEDED)
     assert status["upload"]["uri"] == f"s3://{pipeline.bucket}/input/{key}"
+
+
+def test_the_same_bytes_again_with_another_k_are_another_run(
+    pipeline: Pipeline,
+) -> None:
+    first = pipeline.upload("again.csv", TOWNS.encode(), k="3")
+    earlier = pipeline.wait("again.csv", first, State.SUCCEEDED)
+    second = pipeline.upload("again.csv", TOWNS.encode(), k="5")
+    later = pipeline.wait("again.csv", second, State.SUCCEEDED)
+    assert (earlier["k"], later["k"]) == (3, 5)
+    assert earlier["upload"]["etag"] == later["upload"]["etag"]
+    assert earlier["run_id"] != later["run_id"]
+    assert len(pipeline.centroids("again.csv")) == 5
 
 
 def test_columns_named_by_the_metadata_are_read(pipeline: Pipeline) -> None:
     body = TOWNS.replace("lat,lon", "north,east").encode()
-    etag = pipeline.upload("named.csv", body, k="3", latitude="north", longitude="East")
-    status = pipeline.wait("named.csv", etag, State.SUCCEEDED)
+    version = pipeline.upload(
+        "named.csv", body, k="3", latitude="north", longitude="East"
+    )
+    status = pipeline.wait("named.csv", version, State.SUCCEEDED)
     assert status["columns"] == {"latitude": "north", "longitude": "east"}
 
 

@@ -3,7 +3,11 @@ import pytest
 from geoclusters.environment import IngestSettings
 
 SETTINGS = IngestSettings(
-    data_bucket="b", jobs_queue_url="https://q", default_k=15, max_upload_bytes=10
+    data_bucket="b",
+    uploads_queue_url="https://u",
+    jobs_queue_url="https://q",
+    default_k=15,
+    max_upload_bytes=10,
 )
 
 
@@ -15,7 +19,9 @@ def test_what_the_stack_writes_the_function_reads() -> None:
 
 def test_missing_variables_are_named() -> None:
     with pytest.raises(ValueError, match="DEFAULT_K, MAX_UPLOAD_BYTES"):
-        IngestSettings.from_env({"DATA_BUCKET": "b", "JOBS_QUEUE_URL": "q"})
+        IngestSettings.from_env(
+            {"DATA_BUCKET": "b", "UPLOADS_QUEUE_URL": "u", "JOBS_QUEUE_URL": "q"}
+        )
 
 
 def test_a_number_that_is_none_is_named() -> None:

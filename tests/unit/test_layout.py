@@ -12,7 +12,7 @@ RUN = "00112233445566778899"
 
 def test_results_answer_at_a_place_known_before_the_upload() -> None:
     assert layout.output_prefix("input/depots/hk.csv") == "output/depots/hk/"
-    assert layout.output_prefix("input/HK.CSV") == "output/HK/"
+    assert layout.output_prefix("input/HK.CSV") == "output/HK.CSV/"
     assert layout.output_prefix("input/a.b.csv") == "output/a.b/"
 
 

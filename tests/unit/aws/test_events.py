@@ -36,6 +36,7 @@ def test_an_upload_is_read_from_its_event_with_the_key_as_it_is(event: Load) -> 
         "617F08299329D189",
         29598,
     )
+    assert upload.version_id == "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"
 
 
 def test_a_failed_job_is_read_from_its_event(event: Load) -> None:
@@ -92,13 +93,20 @@ def test_a_message_that_must_wait_is_handed_back_for_as_long_as_it_says() -> Non
     assert queue.visibility == [20]
 
 
-def test_the_unexpected_propagates() -> None:
+def test_after_the_unexpected_a_message_comes_back_soon_and_ever_later() -> None:
     def fail(message: object) -> None:
         raise RuntimeError("broken")
 
     queue: Any = Queue()
-    with pytest.raises(RuntimeError):
-        work(sqs_event({}), fail, sqs=queue, queue_url="https://queue")
+    for receives in (1, 2, 3, 4, 5):
+        with pytest.raises(RuntimeError):
+            work(
+                sqs_event({}, receives=receives),
+                fail,
+                sqs=queue,
+                queue_url="https://queue",
+            )
+    assert queue.visibility == [30, 60, 120, 240, 300]
 
 
 def test_delays_double_up_to_a_bound() -> None:

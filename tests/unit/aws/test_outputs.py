@@ -23,7 +23,7 @@ def read(s3: Any, key: str) -> Any:
 
 
 def test_a_status_says_whose_answer_it_is(s3: Any, make_upload: MakeUpload) -> None:
-    upload = make_upload()
+    upload = make_upload(version_id="v1")
     assert Outputs(s3, upload).publish(
         Status(
             upload=upload,
@@ -42,6 +42,7 @@ def test_a_status_says_whose_answer_it_is(s3: Any, make_upload: MakeUpload) -> N
         "run_id": upload.run_id,
         "upload": {
             "uri": "s3://data/input/depots/hk.csv",
+            "version_id": "v1",
             "etag": "0123",
             "sequencer": "0A",
             "size": 100,
@@ -105,6 +106,48 @@ def test_a_run_that_had_ended_keeps_its_own_status(
     with pytest.raises(SupersededError):
         Outputs(s3, older).state()
     assert read(s3, layout.run_status_key(older.run_id))["state"] == "SUCCEEDED"
+
+
+def test_a_run_whose_own_copy_was_never_written_gets_it_later(
+    s3: Any, make_upload: MakeUpload
+) -> None:
+    upload = make_upload()
+    outputs = Outputs(s3, upload)
+    outputs.publish(status(upload, State.TRAINING))
+    trained = s3.get_object(Bucket="data", Key=layout.run_status_key(upload.run_id))
+    outputs.publish(status(upload, State.SUCCEEDED))
+    s3.put_object(  # as if the function had died between its two writes
+        Bucket="data",
+        Key=layout.run_status_key(upload.run_id),
+        Body=trained["Body"].read(),
+        Metadata=trained["Metadata"],
+    )
+    assert outputs.state() is State.SUCCEEDED
+    assert read(s3, layout.run_status_key(upload.run_id))["state"] == "SUCCEEDED"
+
+
+def test_a_late_writer_does_not_turn_the_runs_own_copy_back(
+    s3: Any, make_upload: MakeUpload
+) -> None:
+    upload = make_upload()
+
+    def other() -> None:
+        Outputs(s3, upload).publish(status(upload, State.SUCCEEDED))
+
+    class Slow(Racing):
+        """The other one comes in between the two writes."""
+
+        def put_object(self, **request: Any) -> Any:
+            answer = self._s3.put_object(**request)
+            if request["Key"].startswith("output/") and self._losses:
+                self._losses -= 1
+                self._other()
+            return answer
+
+    slow: Any = Slow(s3, 1, other)
+    assert Outputs(slow, upload).publish(status(upload, State.TRAINING))
+    assert read(s3, "output/depots/hk/status.json")["state"] == "SUCCEEDED"
+    assert read(s3, layout.run_status_key(upload.run_id))["state"] == "SUCCEEDED"
 
 
 class Racing:

@@ -1,6 +1,7 @@
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -11,11 +12,13 @@ from moto import mock_aws
 from geoclusters import layout, places, recordio
 from geoclusters.aws.outputs import Outputs
 from geoclusters.environment import IngestSettings
+from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
+from geoclusters.tables.reader import Table
 from lambdas.ingest import handler as entry
+from lambdas.ingest import write
 from lambdas.ingest.prepare import Outcome, prepare_run
-from lambdas.ingest.write import write_run
 from tests.unit.conftest import BUCKET, sqs_event
 
 TABLE = "id,lat,lon\n" + "".join(f"{i},{i / 10},{i / 5}\n" for i in range(1, 31))
@@ -31,6 +34,7 @@ class Cloud:
         self.queue_url = self.sqs.create_queue(QueueName="jobs")["QueueUrl"]
         self.settings = IngestSettings(
             data_bucket=BUCKET,
+            uploads_queue_url="https://uploads",
             jobs_queue_url=self.queue_url,
             default_k=3,
             max_upload_bytes=10_000,
@@ -116,12 +120,12 @@ def test_places_and_records_are_the_tables_rows(cloud: Cloud) -> None:
 
 
 def test_places_are_written_in_parts_in_the_files_order(
-    cloud: Cloud, s3_table: Callable[[], Any]
+    cloud: Cloud,
 ) -> None:
     upload = cloud.upload()
-    table, parameters = s3_table()
-    record = write_run(
-        table, upload, parameters, created_at="", s3=cloud.s3, places_rows=10
+    table = Table(io.BytesIO(TABLE.encode()), block_bytes=50)
+    record = write.write_run(
+        table, upload, Parameters(k=3), created_at="", s3=cloud.s3, places_rows=10
     )
     rows = [
         places.decode(cloud.read(layout.places_key(upload.run_id, part)))["row"]
@@ -129,17 +133,6 @@ def test_places_are_written_in_parts_in_the_files_order(
     ]
     assert record.places_parts > 1
     assert np.concatenate(rows).tolist() == list(range(2, 32))
-
-
-@pytest.fixture
-def s3_table() -> Callable[[], Any]:
-    from geoclusters.parameters import Parameters
-    from geoclusters.tables.reader import Table
-
-    def make() -> tuple[Table, Parameters]:
-        return Table(io.BytesIO(TABLE.encode()), block_bytes=50), Parameters(k=3)
-
-    return make
 
 
 @pytest.mark.parametrize(
@@ -196,6 +189,32 @@ def test_an_older_event_that_comes_late_changes_nothing(cloud: Cloud) -> None:
     cloud.prepare(newer)
     assert cloud.prepare(older).state is State.SUPERSEDED
     assert cloud.status()["run_id"] == newer.run_id
+
+
+def test_an_upload_overwritten_by_the_same_bytes_ends_superseded(cloud: Cloud) -> None:
+    cloud.s3.put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+    )
+    older = replace(cloud.upload(k="3"), version_id="an-earlier-version")
+    assert cloud.prepare(older).state is State.SUPERSEDED
+
+
+def test_a_status_names_the_version_that_was_read(cloud: Cloud) -> None:
+    cloud.s3.put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+    )
+    upload = cloud.upload()
+    cloud.prepare(upload)
+    head = cloud.s3.head_object(Bucket=BUCKET, Key=upload.key)
+    assert cloud.status()["upload"]["version_id"] == head["VersionId"]
+
+
+def test_more_than_can_be_measured_is_refused(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "MOST_ROWS_TIMES_K", 89)
+    cloud.prepare(cloud.upload(k="3"))
+    assert "at most 29 places" in cloud.status()["message"]
 
 
 def test_an_upload_that_was_deleted_is_answered(cloud: Cloud) -> None:

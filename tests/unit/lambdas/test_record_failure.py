@@ -10,9 +10,15 @@ from geoclusters.aws.outputs import Outputs
 from geoclusters.environment import RecordFailureSettings
 from geoclusters.run import RunRecord
 from geoclusters.status import State, Status
+from lambdas.record_failure import handler as entry
 from lambdas.record_failure.record import record_failure
+from tests.unit.conftest import sqs_event
 
-SETTINGS = RecordFailureSettings(data_bucket="data", job_name_prefix="stack-0123abcd")
+SETTINGS = RecordFailureSettings(
+    data_bucket="data",
+    failures_queue_url="https://queue",
+    job_name_prefix="stack-0123abcd",
+)
 
 
 @pytest.fixture
@@ -61,3 +67,23 @@ def test_a_job_of_another_stack_is_none_of_ours(s3: Any, record: RunRecord) -> N
     theirs = JobEnded(job_name=name, status="Failed", failure_reason="")
     with pytest.raises(ValueError, match="not a training job of this stack"):
         record_failure(theirs, s3=s3, settings=SETTINGS)
+
+
+def test_the_handler_reads_its_settings_and_the_event(
+    s3: Any, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SETTINGS.to_env().items():
+        monkeypatch.setenv(name, value)
+    entry._resources.cache_clear()
+    failed = job(record)
+    event = {
+        "detail": {
+            "TrainingJobName": failed.job_name,
+            "TrainingJobStatus": failed.status,
+            "FailureReason": failed.failure_reason,
+        }
+    }
+    answer = entry.handler(sqs_event(event), None)
+    entry._resources.cache_clear()
+    assert answer == {"batchItemFailures": []}
+    assert published(s3)["state"] == "FAILED"

@@ -14,8 +14,10 @@ from geoclusters.aws.queue import LaterError
 from geoclusters.environment import StartTrainingSettings
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
+from lambdas.start_training import handler as entry
 from lambdas.start_training.request import training_request
 from lambdas.start_training.start import Wait, start_training
+from tests.unit.conftest import sqs_event
 
 MakeRecord = Callable[..., RunRecord]
 
@@ -226,3 +228,41 @@ def test_no_job_is_started_for_a_run_that_has_ended(s3: Any, record: RunRecord) 
     assert start(s3, record, sagemaker).state is State.FAILED
     assert sagemaker.requests == []
     assert published(s3)["message"] == "ended"
+
+
+class Queue:
+    """Records how long a message is hidden."""
+
+    def __init__(self) -> None:
+        self.visibility: list[int] = []
+
+    def change_message_visibility(self, **request: Any) -> None:
+        self.visibility.append(request["VisibilityTimeout"])
+
+
+@pytest.mark.parametrize(
+    ("errors", "failures", "visibility", "state"),
+    [
+        ([], 0, [], "TRAINING"),
+        ([("ThrottlingException", "Rate exceeded")], 1, [30], "QUEUED"),
+    ],
+)
+def test_the_handler_starts_a_job_or_has_the_message_wait(
+    s3: Any,
+    record: RunRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: list[tuple[str, str]],
+    failures: int,
+    visibility: list[int],
+    state: str,
+) -> None:
+    queue, sent_now = Queue(), sqs_event({"run_id": record.run_id, "attempt": 1})
+    sent_now["Records"][0]["attributes"]["SentTimestamp"] = str(int(NOW * 1000))
+    monkeypatch.setattr("time.time", lambda: NOW + 1)
+    monkeypatch.setattr(
+        entry, "_resources", lambda: (SETTINGS, s3, SageMaker(*errors), queue)
+    )
+    answer = entry.handler(sent_now, None)
+    assert len(answer["batchItemFailures"]) == failures
+    assert queue.visibility == visibility
+    assert published(s3)["state"] == state

@@ -13,7 +13,7 @@ FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
 def function(
     *,
     name: str = "report",
-    timeout_s: int = 5,
+    timeout_s: float = 5,
     environment: dict[str, str] | None = None,
 ) -> Function:
     return Function(

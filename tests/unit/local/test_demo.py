@@ -13,7 +13,7 @@ from local.errors import LocalError
 
 def status(state: str, **more: Any) -> dict[str, Any]:
     document = {"state": state, "message": "", "files": [], "warnings": []}
-    return {**document, "upload": {"etag": "e1"}, **more}
+    return {**document, "upload": {"version_id": "e1"}, **more}
 
 
 class FakeS3:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from local.runtime import worker as worker_module
 from local.runtime.api import NeverTakenError
 from local.runtime.function import Function
 from local.runtime.worker import Worker
@@ -113,11 +112,9 @@ def test_an_end_at_the_start_is_the_invocations_error(start: Start) -> None:
 
 
 def test_a_start_that_takes_too_long_is_the_invocations_error(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start: Start,
 ) -> None:
-    monkeypatch.setattr(worker_module, "INIT_TIMEOUT_S", 0.001)
-
-    result = start().invoke("1", {"do": "echo"})
+    result = start(function(timeout_s=0.001)).invoke("1", {"do": "echo"})
 
     assert result.error
     assert result.body["errorType"] == "Runtime.InitTimeout"

@@ -51,10 +51,17 @@ def test_two_columns_of_one_name_are_not_guessed_between() -> None:
 
 
 def test_one_column_cant_be_both() -> None:
-    with pytest.raises(TableError, match="both read from the column 'lat'"):
+    with pytest.raises(TableError, match="both read from column 'lat'"):
         find_coordinates(["lat", "lon"], longitude="lat")
 
 
 def test_a_wide_table_is_shown_in_part() -> None:
     with pytest.raises(TableError, match="and 30 more"):
         find_coordinates([f"c{i}" for i in range(50)])
+
+
+def test_an_endless_name_is_cut_in_the_message() -> None:
+    with pytest.raises(TableError) as error:
+        find_coordinates(["a" * 20_000, "tab\there"])
+    assert len(str(error.value)) < 400
+    assert r"'tab\there'" in str(error.value)

@@ -1,10 +1,10 @@
 import csv
 import io
-from collections.abc import Iterator
+import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoclusters.errors import TableError
@@ -84,10 +84,46 @@ def test_a_mark_of_inches_in_a_plain_field_loses_no_row() -> None:
         assert rows == [(2, 1, 2), (3, 3, 4), (4, 5, 6), (5, 7, 8)]
 
 
-FIELDS = st.text(alphabet='ab",\n 5', max_size=6)
-NUMBERS = st.sampled_from(["1", "-2.5", "", "x", "95"])
+FIELDS = st.text(alphabet='ab",\n\r 5', max_size=6)
+NUMBERS = st.sampled_from(["1", "-2.5", "", "x", "95", " 7 ", "+1", '"3"'])
 
 
+def csv_text(rows: list[tuple[str, str, str]], *, raw: bool) -> str:
+    file = io.StringIO(newline="")
+    if raw:
+        file.write("n,lat,m,lon\n")
+        file.writelines(f"{n},{lat},{m},7\n" for n, lat, m in rows)
+    else:
+        writer = csv.writer(file)
+        writer.writerow(["n", "lat", "m", "lon"])
+        writer.writerows((n, lat, m, 7) for n, lat, m in rows)
+    return file.getvalue()
+
+
+def reference(text: str) -> list[tuple[int, float, float]] | None:
+    """Read as the csv module does; None where a mark stays open over lines."""
+    text = re.sub(r"\r(?!\n)", " ", text)
+    lines = io.StringIO(text, newline="\n")
+    start = end = 0
+    places = []
+    for row, record in enumerate(csv.reader(iter(lines.readline, "")), start=1):
+        start, end = end, lines.tell()
+        try:
+            latitude, longitude = float(record[1]), float(record[3])
+        except (ValueError, IndexError):
+            continue
+        if abs(latitude) <= 90 and abs(longitude) <= 180:
+            places.append((row, latitude, longitude))
+    last = text[start:]
+    try:
+        list(csv.reader(io.StringIO(last, newline="\n"), strict=True))
+    except csv.Error as error:
+        if "end of data" in str(error) and "\n" in last.rstrip("\r\n"):
+            return None
+    return places
+
+
+@settings(max_examples=300)
 @given(
     rows=st.lists(st.tuples(FIELDS, NUMBERS, FIELDS), max_size=12),
     raw=st.booleans(),
@@ -97,27 +133,36 @@ NUMBERS = st.sampled_from(["1", "-2.5", "", "x", "95"])
 def test_whatever_the_csv_module_reads_is_read_alike_in_any_blocks(
     rows: list[tuple[str, str, str]], raw: bool, block_bytes: int, step: int
 ) -> None:
-    file = io.StringIO()
-    if raw:
-        file.write("n,lat,m,lon\n")
-        file.writelines(f"{n},{lat},{m},7\n" for n, lat, m in rows)
+    text = csv_text(rows, raw=raw)
+    source = table(text, block_bytes=block_bytes, step=step)
+    expected = reference(text)
+    if expected is None:
+        with pytest.raises(TableError, match="opened there and never closed"):
+            read(source)
     else:
-        writer = csv.writer(file)
-        writer.writerow(["n", "lat", "m", "lon"])
-        writer.writerows((n, lat, m, 7) for n, lat, m in rows)
+        assert read(source) == expected
 
-    def reference() -> Iterator[tuple[int, float, float]]:
-        records = list(csv.reader(io.StringIO(file.getvalue(), newline="")))
-        for row, record in enumerate(records[1:], start=2):
-            try:
-                latitude, longitude = float(record[1]), float(record[3])
-            except (ValueError, IndexError):
-                continue
-            if abs(latitude) <= 90 and abs(longitude) <= 180:
-                yield row, latitude, longitude
 
-    source = table(file.getvalue(), block_bytes=block_bytes, step=step)
-    assert read(source) == list(reference())
+@settings(max_examples=300)
+@given(
+    body=st.text(alphabet='a1",\r\n', max_size=60),
+    blocks_bytes=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+)
+def test_any_bytes_are_read_or_refused_and_blocks_make_no_difference(
+    body: str, blocks_bytes: tuple[int, int]
+) -> None:
+    def outcome(block_bytes: int) -> object:
+        try:
+            return read(table("lat,lon,name\n" + body, block_bytes=block_bytes))
+        except TableError:
+            return "refused"
+
+    assert outcome(blocks_bytes[0]) == outcome(blocks_bytes[1])
+
+
+def test_doubled_carriage_returns_of_windows_text_files_are_read() -> None:
+    text = '"name","lat","lon"\r\r\n"a","1","2"\r\r\nb,3,4\r\r\n'
+    assert read(table(text)) == [(2, 1, 2), (3, 3, 4)]
 
 
 def test_a_long_file_is_read_in_bounded_chunks() -> None:
@@ -129,10 +174,32 @@ def test_a_long_file_is_read_in_bounded_chunks() -> None:
     assert max(sizes) < 10_000
 
 
-@pytest.mark.parametrize("text", [b"", b"\n", b"\xef\xbb\xbf", b" \nlat,lon\n"])
+@pytest.mark.parametrize("text", [b"", b"\n", b"\xef\xbb\xbf", b" \r\n \n"])
 def test_an_empty_file_says_so(text: bytes) -> None:
     with pytest.raises(TableError, match="The file is empty"):
         table(text)
+
+
+def test_blank_lines_above_the_names_are_told() -> None:
+    with pytest.raises(TableError, match="Delete the lines above the names"):
+        table(" ,,\nlat,lon\n1,2\n")
+
+
+def test_line_ends_of_old_macs_are_told() -> None:
+    with pytest.raises(TableError, match="old Macs"):
+        table("lat,lon\r1,2\r3,4\r")
+
+
+def test_a_quotation_mark_left_open_over_lines_is_told_with_its_line() -> None:
+    with pytest.raises(TableError, match=r"from the line '.B,3,4'.*never closed"):
+        read(table('n,lat,lon\nA,1,2\n"B,3,4\nC,5,6\n'))
+
+
+def test_a_long_field_is_read_in_whatever_block_it_stands() -> None:
+    text = 'n,lat,lon\nA,1,2\n5" "x",3,4\n' + "y" * 200_000 + ",5,6\n"
+    for block_bytes in (1000, 1_000_000):
+        source = table(text, step=10_000, block_bytes=block_bytes)
+        assert read(source) == [(2, 1, 2), (3, 3, 4), (4, 5, 6)]
 
 
 def test_a_file_in_utf_16_says_how_to_save_it() -> None:
