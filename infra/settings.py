@@ -9,6 +9,7 @@ passed over in silence.
 
 import difflib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -24,7 +25,7 @@ class SettingsError(ValueError):
     """A setting has a value that it can't have, or there is no such setting."""
 
 
-class _Domain:
+class _Domain(ABC):
     """The values that a setting may have."""
 
     def __init__(self, expected: str) -> None:
@@ -34,8 +35,9 @@ class _Domain:
         """Return what a context value stands for: `-c` gives strings only."""
         return value
 
+    @abstractmethod
     def __contains__(self, value: object) -> bool:
-        raise NotImplementedError
+        """Return whether the setting may have this value."""
 
 
 class _WholeNumber(_Domain):
