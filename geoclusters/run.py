@@ -59,6 +59,8 @@ class RunRecord:
     #: Names of the columns that latitude and longitude were read from.
     latitude_column: str
     longitude_column: str
+    #: What was found out about the file; see `tables.reader.Table.detected`.
+    table: dict[str, str | int]
     #: Rows of the table, the header not counted.
     rows_read: int
     rows_usable: int

@@ -86,6 +86,7 @@ def run_figures(record: RunRecord) -> dict[str, Any]:
             "latitude": record.latitude_column,
             "longitude": record.longitude_column,
         },
+        "table": record.table,
         "rows": {
             "read": record.rows_read,
             "usable": record.rows_usable,

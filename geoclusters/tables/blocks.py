@@ -21,7 +21,7 @@ MOST_RECORD_BYTES = 64 * 1024 * 1024
 
 csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
 
-_QUOTE, _COMMA, _CR, _LF = b'",\r\n'
+_QUOTE, _CR, _LF = b'"\r\n'
 _LONE_CARRIAGE_RETURN = re.compile(rb"\r(?!\n)")
 
 
@@ -33,7 +33,9 @@ class Block(NamedTuple):
     well_quoted: bool
 
 
-def blocks(chunks: Iterable[bytes], block_bytes: int) -> Iterator[Block]:
+def blocks(
+    chunks: Iterable[bytes], block_bytes: int, delimiter: str = ","
+) -> Iterator[Block]:
     """Yield the bytes of `chunks` in blocks that end where a record ends.
 
     Each block is about `block_bytes` long; what is held at a time doesn't grow with the
@@ -54,8 +56,10 @@ def blocks(chunks: Iterable[bytes], block_bytes: int) -> Iterator[Block]:
         if size < wanted:
             continue
         data = b"".join(held)
-        well_quoted = _is_well_quoted(data)
-        end = _end_when_well_quoted(data) if well_quoted else _end_by_csv(data)
+        well_quoted = _is_well_quoted(data, delimiter)
+        end = (
+            _end_when_well_quoted(data) if well_quoted else _end_by_csv(data, delimiter)
+        )
         if end:
             yield Block(data[:end], well_quoted)
         elif size > MOST_RECORD_BYTES:
@@ -71,29 +75,25 @@ def blocks(chunks: Iterable[bytes], block_bytes: int) -> Iterator[Block]:
         wanted = max(block_bytes, 2 * size)  # don't scan a long record again and again
     rest = b"".join(held)
     if rest:
-        yield whole_records(rest)
+        closed = rest.count(b'"') % 2 == 0
+        yield Block(rest, closed and _is_well_quoted(rest, delimiter))
 
 
-def whole_records(data: bytes) -> Block:
-    """Return `data`, which ends where a record or the file ends, as a block."""
-    closed = data.count(b'"') % 2 == 0
-    return Block(data, closed and _is_well_quoted(data))
-
-
-def _is_well_quoted(data: bytes) -> bool:
+def _is_well_quoted(data: bytes, delimiter: str) -> bool:
     """Return whether each quotation mark in `data` opens or closes a field.
 
     `data` starts where a record starts; its last record may be incomplete. A doubled
     mark inside a field counts as closing and opening it again.
     """
     array = np.frombuffer(data, np.uint8)
+    between = (_QUOTE, ord(delimiter), _LF)
     quotes = np.flatnonzero(array == _QUOTE)
     opening, closing = quotes[::2], quotes[1::2]
     before = np.take(array, opening - 1, mode="wrap")
-    may_open = np.isin(before, (_QUOTE, _COMMA, _LF)) | (opening == 0)
+    may_open = np.isin(before, between) | (opening == 0)
     after = np.take(array, closing + 1, mode="clip")
     line_end = (after == _CR) & (np.take(array, closing + 2, mode="clip") == _LF)
-    may_close = np.isin(after, (_QUOTE, _COMMA, _LF)) | line_end
+    may_close = np.isin(after, between) | line_end
     may_close |= closing == len(data) - 1
     return bool(may_open.all() and may_close.all())
 
@@ -112,7 +112,7 @@ def _end_when_well_quoted(data: bytes) -> int:
         end = newline
 
 
-def _end_by_csv(data: bytes) -> int:
+def _end_by_csv(data: bytes, delimiter: str) -> int:
     """Return how many bytes of `data` are whole records, as the `csv` module reads.
 
     The last one is left out: the module takes the end of its input for the end of a
@@ -120,19 +120,12 @@ def _end_by_csv(data: bytes) -> int:
     """
     lines = Lines(data)
     whole = end = 0
-    for _ in records(lines):
+    for _ in records(lines, delimiter):
         whole, end = end, lines.taken
     return whole
 
 
-def first_record(data: bytes) -> tuple[list[str], bytes]:
-    """Return the fields of the first record in `data`, and what comes after it."""
-    lines = Lines(data)
-    fields = next(records(lines), [])
-    return fields, data[lines.taken :]
-
-
-def records(lines: "Lines") -> Iterator[list[str]]:
+def records(lines: "Lines", delimiter: str) -> Iterator[list[str]]:
     """Yield the fields of each record, as the `csv` module reads them.
 
     Raises
@@ -141,12 +134,12 @@ def records(lines: "Lines") -> Iterator[list[str]]:
         If it can't read on.
     """
     try:
-        yield from csv.reader(lines)
+        yield from csv.reader(lines, delimiter=delimiter)
     except csv.Error as error:
         raise _unreadable(lines.last) from error
 
 
-def check_closed(last_record: bytes) -> None:
+def check_closed(last_record: bytes, delimiter: str) -> None:
     """Refuse a last record that swallows lines because a quotation mark stays open.
 
     Raises
@@ -157,7 +150,7 @@ def check_closed(last_record: bytes) -> None:
     if b"\n" not in last_record.rstrip(b"\r\n"):
         return
     try:
-        list(csv.reader(Lines(last_record), strict=True))
+        list(csv.reader(Lines(last_record), delimiter=delimiter, strict=True))
     except csv.Error as error:
         if "end of data" in str(error):
             raise _unreadable(next(iter(Lines(last_record)))) from error

@@ -9,13 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from geoclusters.errors import TableError
-from geoclusters.tables import blocks
-from geoclusters.tables.columns import CoordinateColumns, find_coordinates
+from geoclusters.tables import blocks, text
+from geoclusters.tables.columns import CoordinateColumns
+from geoclusters.tables.dialect import Dialect, find_dialect
 from geoclusters.tables.usable import Reason, sort_out
 
 _BLOCK_BYTES = 8 * 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
-_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 class Chunk(NamedTuple):
@@ -38,17 +37,15 @@ class Table:
     Parameters
     ----------
     stream : iterable of bytes
-        The file's bytes: UTF-8, comma-separated, its first record the header.
+        The file's bytes; `text.decode` and `find_dialect` say what they may be.
     latitude, longitude : str, optional
         Names of the coordinate columns where they are not the usual ones.
 
     Raises
     ------
     TableError
-        If the file is empty, or its header has no coordinate columns.
+        If the file is empty or no table, or names no coordinate columns.
     """
-
-    columns: CoordinateColumns
 
     def __init__(
         self,
@@ -58,28 +55,35 @@ class Table:
         longitude: str | None = None,
         block_bytes: int = _BLOCK_BYTES,
     ) -> None:
-        self._blocks = blocks.blocks(stream, block_bytes)
-        start = next(self._blocks, blocks.Block(b"", True))
-        data = start.data.removeprefix(_BOM)
-        _check_start(data)
-        names, rest = blocks.first_record(data)
-        if not any(name.strip() for name in names):
-            msg = (
-                "The first line is blank, but it should name the columns. Delete the "
-                "lines above the names, and upload the file again."
-            )
-            raise TableError(msg)
-        self._rest = blocks.whole_records(rest)
-        self._width = len(names)
-        self.columns = find_coordinates(names, latitude=latitude, longitude=longitude)
+        self._text = text.decode(stream)
+        sample, utf8 = text.peek(self._text.stream, text.SAMPLE_BYTES)
+        _check_lines(sample)
+        self._dialect = find_dialect(sample, latitude=latitude, longitude=longitude)
+        utf8 = _without(utf8, _header_bytes(sample, self._dialect))
+        self._blocks = blocks.blocks(utf8, block_bytes, self._dialect.delimiter)
+
+    @property
+    def columns(self) -> CoordinateColumns:
+        """The columns that coordinates are read from."""
+        return self._dialect.columns
+
+    @property
+    def detected(self) -> dict[str, str | int]:
+        """What was found out about the file, for the record."""
+        return {
+            "compression": self._text.compression,
+            "encoding": self._text.encoding,
+            "delimiter": self._dialect.delimiter,
+            "decimal_mark": self._dialect.decimal_mark,
+            "header_row": self._dialect.preamble + 1,
+        }
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the table's rows, once."""
-        first_row = 2  # the header is row 1
-        for block in itertools.chain([self._rest], self._blocks):
-            if block.data:
-                yield (chunk := self._parse(block, first_row))
-                first_row += chunk.rows
+        first_row = self._dialect.preamble + 2  # a spreadsheet's first row is 1
+        for block in self._blocks:
+            yield (chunk := self._parse(block, first_row))
+            first_row += chunk.rows
 
     def _parse(self, block: blocks.Block, first_row: int) -> Chunk:
         latitude, longitude, missing = self._coordinates(block)
@@ -94,31 +98,26 @@ class Table:
         """Return numbers, NaN where there is none, and where a coordinate is blank."""
         if block.well_quoted:
             # Straight to numbers, half the time: most blocks have no bad ones.
-            numbers = _read_fast(block.data, self.columns, self._width, pl.Float64())
+            numbers = _read_fast(block.data, self._dialect, pl.Float64())
             if not any(column.has_nulls() for column in numbers):
                 latitude, longitude = (column.to_numpy() for column in numbers)
                 return latitude, longitude, np.zeros(len(latitude), np.bool_)
-            columns = _read_fast(block.data, self.columns, self._width, pl.String())
+            columns = _read_fast(block.data, self._dialect, pl.String())
         else:
-            columns = _read_leniently(block.data, self.columns)
+            columns = _read_leniently(block.data, self._dialect)
         texts = [_blank_to_null(column) for column in columns]
-        latitude, longitude = (_numbers(text) for text in texts)
+        if self._dialect.decimal_mark == ",":
+            texts = [column.str.replace(",", ".", literal=True) for column in texts]
+        latitude, longitude = (_numbers(column) for column in texts)
         return latitude, longitude, (texts[0].is_null() | texts[1].is_null()).to_numpy()
 
 
-def _check_start(data: bytes) -> None:
-    """Refuse what is no CSV file in UTF-8 by its first bytes."""
-    if not data.strip():
+def _check_lines(sample: bytes) -> None:
+    """Refuse a text without lines."""
+    if not sample.strip():
         msg = "The file is empty: its first line should name the columns."
         raise TableError(msg)
-    for mark, name in _OTHER_ENCODINGS.items():
-        if data.startswith(mark):
-            msg = (
-                f"The file is encoded as {name}; UTF-8 was expected. Save it again as "
-                "“CSV UTF-8”."
-            )
-            raise TableError(msg)
-    if b"\r" in data and b"\n" not in data:
+    if b"\r" in sample and b"\n" not in sample:
         msg = (
             "The file's lines end as on old Macs, with carriage returns alone. Save "
             "it again as “CSV UTF-8”."
@@ -126,18 +125,38 @@ def _check_start(data: bytes) -> None:
         raise TableError(msg)
 
 
+def _header_bytes(sample: bytes, dialect: Dialect) -> int:
+    """Return how many bytes the header has, with what stands above it."""
+    lines = blocks.Lines(sample)
+    records = blocks.records(lines, dialect.delimiter)
+    for _ in itertools.islice(records, dialect.preamble + 1):
+        pass
+    return lines.taken
+
+
+def _without(stream: Iterator[bytes], start: int) -> Iterator[bytes]:
+    """Yield a stream without its first bytes."""
+    for chunk in stream:
+        yield chunk[start:]
+        start = max(start - len(chunk), 0)
+
+
 def _read_fast(
-    block: bytes, columns: CoordinateColumns, width: int, kind: pl.DataType
+    block: bytes, dialect: Dialect, kind: pl.DataType
 ) -> tuple[pl.Series, pl.Series]:
     """Return the two columns as numbers or texts, null where there is nothing such."""
     schema: dict[str, pl.DataType] = {
-        f"column_{i + 1}": pl.String() for i in range(width)
+        f"column_{i + 1}": pl.String() for i in range(dialect.width)
     }
     names = list(schema)
+    columns = dialect.columns
     latitude, longitude = names[columns.latitude], names[columns.longitude]
     frame = pl.read_csv(
         block,
         has_header=False,
+        separator=dialect.delimiter,
+        # polars has no decimal comma in fields between commas; texts are mended later
+        decimal_comma=dialect.decimal_mark == "," != dialect.delimiter,
         schema={**schema, latitude: kind, longitude: kind},
         columns=[latitude, longitude],
         encoding="utf8-lossy",
@@ -149,20 +168,19 @@ def _read_fast(
     return frame[latitude], frame[longitude]
 
 
-def _read_leniently(
-    block: bytes, columns: CoordinateColumns
-) -> tuple[pl.Series, pl.Series]:
+def _read_leniently(block: bytes, dialect: Dialect) -> tuple[pl.Series, pl.Series]:
     """Return the two columns as texts, where marks stand in the middle of a field."""
+    columns = dialect.columns
     latitude, longitude = [], []
     lines = blocks.Lines(block)
     start = end = 0
-    for record in blocks.records(lines):
+    for record in blocks.records(lines, dialect.delimiter):
         start, end = end, lines.taken
         short = [""] * (max(columns.latitude, columns.longitude) + 1 - len(record))
         fields = record + short
         latitude.append(fields[columns.latitude])
         longitude.append(fields[columns.longitude])
-    blocks.check_closed(block[start:])
+    blocks.check_closed(block[start:], dialect.delimiter)
     return pl.Series(latitude), pl.Series(longitude)
 
 

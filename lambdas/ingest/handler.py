@@ -1,6 +1,7 @@
 """Entry point of `ingest`.
 
-Queue `uploads`: S3 "Object Created" under input/ → `prepare_run` → queue `jobs`.
+Queue `uploads`: S3 "Object Created" under input/ → `prepare_run` → queue `jobs`. What
+is no table is answered too; only the markers of folders are passed over.
 """
 
 import os
@@ -36,8 +37,16 @@ def _process(message: Message) -> None:
         run_id=upload.run_id, key=upload.key, receives=message.receive_count
     ):
         logger.info("upload arrived", size=upload.size)
+        if upload.key.endswith("/"):
+            logger.info("it is no file, but a folder that the console made")
+            return
         outcome = prepare_run(upload, s3=s3, sqs=sqs, settings=settings)
-        logger.info(outcome.message, run_id=outcome.run_id, state=outcome.state)
+        logger.info(
+            outcome.message,
+            run_id=outcome.run_id,
+            state=outcome.state,
+            **outcome.figures,
+        )
 
 
 @cache

@@ -1,7 +1,9 @@
 """From an upload to a run that is ready to be trained."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
@@ -31,6 +33,7 @@ class Outcome(NamedTuple):
     run_id: str
     state: State
     message: str
+    figures: Mapping[str, Any] = MappingProxyType({})
 
 
 def prepare_run(
@@ -164,17 +167,18 @@ def _hand_over(
         f"{record.rows_usable:,} of {record.rows_read:,} rows are usable; the run "
         "waits to be trained."
     )
+    figures = run_figures(record)
     outputs.publish(
         Status(
             upload=record.upload,
             state=State.QUEUED,
             message=message,
-            figures=run_figures(record),
+            figures=figures,
         )
     )
     request = TrainingRequest(run_id=record.run_id)
     sqs.send_message(QueueUrl=settings.jobs_queue_url, MessageBody=request.to_json())
-    return Outcome(record.run_id, State.QUEUED, message)
+    return Outcome(record.run_id, State.QUEUED, message, figures)
 
 
 def _megabytes(size: int) -> str:

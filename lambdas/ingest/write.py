@@ -62,6 +62,7 @@ def write_run(
         geometry=geometry.name,
         latitude_column=table.columns.latitude_name,
         longitude_column=table.columns.longitude_name,
+        table=table.detected,
         rows_read=writer.rows_read,
         rows_usable=writer.rows_usable,
         left_out=writer.left_out,

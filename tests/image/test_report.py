@@ -85,6 +85,7 @@ def run(
         geometry=geometry,
         latitude_column="latitude",
         longitude_column="longitude",
+        table={"encoding": "utf-8", "delimiter": ","},
         rows_read=len(latitude),
         rows_usable=len(latitude),
         left_out={},

@@ -1,6 +1,7 @@
 """From an upload to its results, on the embedded cloud."""
 
 import csv
+import gzip
 import io
 import json
 import math
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from geoclusters import layout
+from geoclusters.places import decode as decode_places
 from geoclusters.status import State
 from tests.integration.conftest import Pipeline
 
@@ -76,6 +78,8 @@ def test_a_file_that_cant_be_used_is_answered_with_what_to_do(
         ("bad/columns.csv", b"name,x,y\nA,1,2\n", {}, "No column for the latitude"),
         ("bad/few.csv", b"lat,lon\n1,2\n3,4\n", {"k": "5"}, "fewer than the k=5"),
         ("bad/k.csv", TOWNS.encode(), {"k": "2.5"}, "whole number"),
+        ("bad/sheet.xlsx", b"PK\x03\x04 and more", {}, "Excel workbook"),
+        ("bad/error.csv", b"<!doctype html><html>404", {}, "web page"),
     ]:
         version = pipeline.upload(key, body, **metadata)
         status = pipeline.wait(key, version, State.FAILED)
@@ -116,6 +120,28 @@ def test_the_same_bytes_again_with_another_k_are_another_run(
     assert earlier["upload"]["etag"] == later["upload"]["etag"]
     assert earlier["run_id"] != later["run_id"]
     assert len(pipeline.centroids("again.csv")) == 5
+
+
+def test_tables_are_read_however_they_were_written(pipeline: Pipeline) -> None:
+    semicolons = TOWNS.replace(",", ";").replace(".", ",")
+    files = {
+        "written/plain.csv": TOWNS.encode(),
+        "written/notes.csv": ("Towns of 2026\n\n" + TOWNS).encode(),
+        "written/excel.csv": semicolons.replace("\n", "\r\n").encode("utf-8-sig"),
+        "written/unicode.txt": TOWNS.replace(",", "\t").encode("utf-16"),
+        "written/packed.csv.gz": gzip.compress(semicolons.encode("cp1252")),
+    }
+    versions = {key: pipeline.upload(key, body, k="2") for key, body in files.items()}
+    places = {}
+    for key, version in versions.items():
+        status = pipeline.wait(key, version, State.SUCCEEDED)
+        assert status["rows"]["usable"] == 77
+        part = pipeline.read(layout.places_key(status["run_id"], 0))
+        places[key] = decode_places(part)
+    plain = places.pop("written/plain.csv")
+    for found in places.values():
+        for name in ("latitude", "longitude"):
+            assert found[name].tolist() == plain[name].tolist()
 
 
 def test_columns_named_by_the_metadata_are_read(pipeline: Pipeline) -> None:

@@ -67,6 +67,7 @@ def make_record(make_upload: Callable[..., Upload]) -> Callable[..., RunRecord]:
             "geometry": "spherical",
             "latitude_column": "lat",
             "longitude_column": "lon",
+            "table": {"encoding": "utf-8", "delimiter": ","},
             "rows_read": 210,
             "rows_usable": 205,
             "left_out": {"coordinate missing": 5},

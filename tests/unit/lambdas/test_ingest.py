@@ -95,6 +95,13 @@ def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
     assert (record.rows_read, record.rows_usable) == (31, 30)
     assert record.left_out == {"coordinate missing": 1}
     assert (record.latitude_column, record.longitude_column) == ("lat", "lon")
+    assert record.table == {
+        "compression": "",
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "decimal_mark": ".",
+        "header_row": 1,
+    }
     status = cloud.status()
     assert status["state"] == "QUEUED"
     assert status["rows"] == {
@@ -146,6 +153,8 @@ def test_places_are_written_in_parts_in_the_files_order(
         (TABLE, {"k": "x"}, "whole number from 2"),
         (TABLE, {"latitude": "y"}, "`latitude=y`"),
         (TABLE * 100, {}, "at most 0.0 MB are accepted"),
+        ("PK\x03\x04 a workbook", {}, "Excel workbook"),
+        ("<html>not found</html>", {}, "web page"),
     ],
 )
 def test_a_file_that_cant_be_used_is_answered_with_what_is_wrong(
@@ -244,13 +253,14 @@ def test_an_encoded_key_is_decoded_where_no_such_object_exists(cloud: Cloud) -> 
     assert cloud.status("a b")["state"] == "QUEUED"
 
 
-def test_the_handler_reads_its_settings_and_the_event(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("key", "answered"), [("input/a.csv", 1), ("input/a/", 0)])
+def test_the_handler_answers_all_but_the_markers_of_folders(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, key: str, answered: int
 ) -> None:
     for name, value in cloud.settings.to_env().items():
         monkeypatch.setenv(name, value)
     entry._resources.cache_clear()
-    upload = cloud.upload()
+    upload = cloud.upload(key=key)
     event = {
         "detail": {
             "bucket": {"name": BUCKET},
@@ -265,4 +275,4 @@ def test_the_handler_reads_its_settings_and_the_event(
     answer = entry.handler(sqs_event(event), None)
     entry._resources.cache_clear()
     assert answer == {"batchItemFailures": []}
-    assert cloud.status()["state"] == "QUEUED"
+    assert len(cloud.keys("output/")) == answered

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import io
 import re
 
@@ -180,9 +181,22 @@ def test_an_empty_file_says_so(text: bytes) -> None:
         table(text)
 
 
-def test_blank_lines_above_the_names_are_told() -> None:
-    with pytest.raises(TableError, match="Delete the lines above the names"):
-        table(" ,,\nlat,lon\n1,2\n")
+def test_notes_above_the_header_are_passed_over_and_counted_as_rows() -> None:
+    text = 'Depots of 2026\n\n"Source: survey, ""B"""\nid,lat,lon\n1,2,3\n2,4,5\n'
+    for block_bytes in (1, 1000):
+        source = table(text, block_bytes=block_bytes)
+        assert read(source) == [(5, 2, 3), (6, 4, 5)]
+        assert source.detected["header_row"] == 4
+
+
+def test_a_table_without_a_header_is_told_what_was_found() -> None:
+    with pytest.raises(TableError, match=r"No column for the latitude.*'Depots'"):
+        table("Depots;x\n1;2\n")
+
+
+def test_rows_in_quotation_marks_are_told() -> None:
+    with pytest.raises(TableError, match="Each row is one field in quotation marks"):
+        table('"id,lat,lon"\n"1,2,3"\n')
 
 
 def test_line_ends_of_old_macs_are_told() -> None:
@@ -202,11 +216,6 @@ def test_a_long_field_is_read_in_whatever_block_it_stands() -> None:
         assert read(source) == [(2, 1, 2), (3, 3, 4), (4, 5, 6)]
 
 
-def test_a_file_in_utf_16_says_how_to_save_it() -> None:
-    with pytest.raises(TableError, match=r"UTF-16.*CSV UTF-8"):
-        table("lat,lon\n1,2\n".encode("utf-16"))
-
-
 def test_a_quotation_mark_that_is_never_closed_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -220,3 +229,50 @@ def test_coordinates_come_as_float64() -> None:
     chunk = next(table("lat,lon\n22.2485255,114.1501576\n").chunks())
     assert chunk.latitude.dtype == np.float64
     assert chunk.latitude[0] == 22.2485255
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
+COORDINATES = st.floats(-80, 80, allow_subnormal=False).map(lambda x: round(x, 6))
+
+
+@settings(max_examples=300)
+@given(
+    rows=st.lists(
+        st.tuples(st.text("Zürich ß, 'e", max_size=9), COORDINATES, COORDINATES),
+        min_size=1,
+        max_size=20,
+    ),
+    encoding=st.sampled_from(ENCODINGS),
+    delimiter=st.sampled_from(",;\t|"),
+    decimal_mark=st.sampled_from(".,"),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    compressed=st.booleans(),
+    block_bytes=st.integers(1, 200),
+)
+def test_a_table_is_the_same_however_it_is_written(
+    rows: list[tuple[str, float, float]],
+    encoding: str,
+    delimiter: str,
+    decimal_mark: str,
+    line_end: str,
+    compressed: bool,
+    block_bytes: int,
+) -> None:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=delimiter, lineterminator=line_end)
+    writer.writerow(["Straße", "latitude", "longitude", ""])
+    for name, *pair in rows:
+        numbers = [f"{number:.6f}".replace(".", decimal_mark) for number in pair]
+        writer.writerow([name, *numbers, ""])
+    data = file.getvalue().encode(encoding)
+    if compressed:
+        data = gzip.compress(data)
+    source = table(data, block_bytes=block_bytes)
+    expected = [
+        (row, latitude, longitude)
+        for row, (_, latitude, longitude) in enumerate(rows, start=2)
+        if (latitude, longitude) != (0, 0)
+    ]
+    assert read(source) == expected
+    assert source.detected["delimiter"] == delimiter
+    assert source.detected["compression"] == ("gzip" if compressed else "")
