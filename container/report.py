@@ -128,11 +128,18 @@ def _measure(
     outputs.put(CENTROIDS_NAME, to_csv(table), "text/csv; charset=utf-8")
     picture = _map(record, table, statistics, extent, sample)
     outputs.put(MAP_NAME, picture, "image/png")
+    files = [CENTROIDS_NAME, MAP_NAME]
+    if record.left_out:
+        rejected = s3.get_object(Bucket=bucket, Key=layout.rejected_key(record.run_id))[
+            "Body"
+        ].read()
+        outputs.put(layout.REJECTED_NAME, rejected, "text/csv; charset=utf-8")
+        files.append(layout.REJECTED_NAME)
     return Status(
         upload=record.upload,
         state=State.SUCCEEDED,
         message=_summary(record, statistics),
-        files=(CENTROIDS_NAME, MAP_NAME),
+        files=tuple(files),
         warnings=_warnings(len(placed.moved), statistics),
         figures={
             **_figures(record, job_name),

@@ -58,6 +58,8 @@ class IngestSettings(FunctionSettings):
     default_k: int
     #: The largest upload that is accepted, in bytes.
     max_upload_bytes: int
+    #: The share of a table's rows that may be left out, in percent.
+    most_left_out_percent: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ parse keys with it, the infrastructure builds event patterns and policies from i
     boundaries/<name>                             borders of the user's own
     runs/<run-id>/run.json                        the run record
     runs/<run-id>/status.json                     the run's own last status
+    runs/<run-id>/rejected.csv                    rows that were left out, if any
     runs/<run-id>/places/part-00000.npy           usable rows, in the file's order
     runs/<run-id>/train/part-00000.pbr            training records
     runs/<run-id>/model/<job>/output/model.tar.gz written by SageMaker
@@ -25,6 +26,7 @@ OUTPUT_PREFIX = "output/"
 UPLOAD_SUFFIX = ".csv"
 STATUS_NAME = "status.json"
 RUN_RECORD_NAME = "run.json"
+REJECTED_NAME = "rejected.csv"
 MODEL_NAME = "model.tar.gz"
 
 #: EventBridge wildcard patterns of the keys that SageMaker writes.
@@ -86,6 +88,11 @@ def run_record_key(run_id: str) -> str:
 def run_status_key(run_id: str) -> str:
     """Return the key of a run's own last status."""
     return f"{run_prefix(run_id)}{STATUS_NAME}"
+
+
+def rejected_key(run_id: str) -> str:
+    """Return the key of the list of rows that a run left out."""
+    return f"{run_prefix(run_id)}{REJECTED_NAME}"
 
 
 def places_key(run_id: str, part: int) -> str:

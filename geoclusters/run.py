@@ -6,7 +6,7 @@ there; no other function changes it.
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Any, Self
 
 from geoclusters import layout
 from geoclusters.errors import RunRecordError
@@ -64,8 +64,8 @@ class RunRecord:
     #: Rows of the table, the header not counted.
     rows_read: int
     rows_usable: int
-    #: Rows left out, by reason.
-    left_out: dict[str, int]
+    #: For each reason why rows were left out: how many `rows`, and the `first` ones.
+    left_out: dict[str, Any]
     #: Subtracted from the features before they became float32; length feature_dim.
     centre: tuple[float, ...]
     #: Number of parts under places/.

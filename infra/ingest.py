@@ -52,6 +52,7 @@ class Ingest(Construct):
                 jobs_queue_url=jobs.queue_url,
                 default_k=settings.default_k,
                 max_upload_bytes=settings.max_upload_bytes,
+                most_left_out_percent=settings.most_left_out_percent,
             )
         )
         data.allow(

@@ -119,6 +119,9 @@ class Settings:
     #: The largest upload that is accepted, in bytes.
     max_upload_bytes: int = _whole_number(2_000_000_000, low=1, high=50_000_000_000)
 
+    #: The share of a table's rows that may be left out, in percent.
+    most_left_out_percent: int = _whole_number(50, low=0, high=100)
+
     #: SageMaker's name of the machine that trains.
     instance_type: str = _text(
         "ml.m5.large",

@@ -12,7 +12,7 @@ from geoclusters.errors import TableError
 from geoclusters.tables import blocks, text
 from geoclusters.tables.columns import CoordinateColumns
 from geoclusters.tables.dialect import Dialect, find_dialect
-from geoclusters.tables.usable import Reason, sort_out
+from geoclusters.tables.left_out import USABLE, LeftOut, find_reasons
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 
@@ -22,9 +22,7 @@ class Chunk(NamedTuple):
 
     #: Rows in the chunk, usable or not.
     rows: int
-    #: Rows left out, by reason.
-    left_out: dict[Reason, int]
-    #: Of the usable ones: the row as a spreadsheet shows it (the header is row 1) …
+    #: Of the usable ones: the row as a spreadsheet shows it (its first is row 1) …
     row: NDArray[np.int64]
     #: … and coordinates in degrees.
     latitude: NDArray[np.float64]
@@ -55,6 +53,8 @@ class Table:
         longitude: str | None = None,
         block_bytes: int = _BLOCK_BYTES,
     ) -> None:
+        #: The rows that were left out so far.
+        self.left_out = LeftOut()
         self._text = text.decode(stream)
         sample, utf8 = text.peek(self._text.stream, text.SAMPLE_BYTES)
         _check_lines(sample)
@@ -87,10 +87,13 @@ class Table:
 
     def _parse(self, block: blocks.Block, first_row: int) -> Chunk:
         latitude, longitude, missing = self._coordinates(block)
-        usable, left_out = sort_out(latitude, longitude, missing)
-        row = first_row + np.flatnonzero(usable)
-        rows = len(usable)
-        return Chunk(rows, left_out, row, latitude[usable], longitude[usable])
+        reasons = find_reasons(latitude, longitude, missing)
+        row = np.arange(first_row, first_row + len(reasons))
+        usable = reasons == USABLE
+        self.left_out.add(row[~usable], reasons[~usable])
+        swapped = (np.abs(latitude) > 90) & (np.abs(latitude) <= 180)
+        self.left_out.swapped += int((swapped & (np.abs(longitude) <= 90)).sum())
+        return Chunk(len(row), row[usable], latitude[usable], longitude[usable])
 
     def _coordinates(
         self, block: blocks.Block

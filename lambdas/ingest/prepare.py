@@ -134,7 +134,14 @@ def _read_and_write(
         latitude=parameters.latitude,
         longitude=parameters.longitude,
     )
-    return write_run(table, upload, parameters, created_at=created_at, s3=s3)
+    return write_run(
+        table,
+        upload,
+        parameters,
+        created_at=created_at,
+        most_left_out_percent=settings.most_left_out_percent,
+        s3=s3,
+    )
 
 
 def _open(s3: "S3Client", upload: Upload, outputs: Outputs) -> "GetObjectOutputTypeDef":

@@ -5,20 +5,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from geoclusters import layout, places
-from geoclusters.errors import TableError
 from geoclusters.geodesy import GEOMETRIES
 from geoclusters.hyperparameters import first_shard_rows
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.tables.reader import Chunk, Table
 from geoclusters.training_set import Shard, TrainingSet
+from lambdas.ingest.check import check_rows
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: The report compares each place with each centroid: at the 3.6e8 comparisons a second
-#: that were measured on two busy cores, these take five of its fifteen minutes.
-MOST_ROWS_TIMES_K: Final = 10**11
 #: Rows of one part of places/: 24 MiB.
 PLACES_ROWS: Final = 1024 * 1024
 
@@ -29,6 +26,7 @@ def write_run(
     parameters: Parameters,
     *,
     created_at: str,
+    most_left_out_percent: int,
     s3: "S3Client",
     places_rows: int = PLACES_ROWS,
 ) -> RunRecord:
@@ -39,7 +37,7 @@ def write_run(
     Raises
     ------
     TableError
-        If the table has fewer usable rows than clusters are asked for.
+        If the table has too few usable rows, or too many.
     """
     geometry = GEOMETRIES[parameters.geometry]
     training_set = TrainingSet(
@@ -52,10 +50,17 @@ def write_run(
         writer.add_chunk(chunk)
         for shard in training_set.add(chunk.latitude, chunk.longitude):
             writer.put_shard(shard)
-    _check_rows(writer, parameters.k)
+    check_rows(
+        table.left_out,
+        read=writer.rows_read,
+        k=parameters.k,
+        most_left_out_percent=most_left_out_percent,
+    )
     for shard in training_set.finish():
         writer.put_shard(shard)
     writer.put_rest_of_places()
+    if table.left_out.rows:
+        writer.put(layout.rejected_key(upload.run_id), table.left_out.to_csv())
     record = RunRecord(
         upload=upload,
         k=parameters.k,
@@ -65,7 +70,7 @@ def write_run(
         table=table.detected,
         rows_read=writer.rows_read,
         rows_usable=writer.rows_usable,
-        left_out=writer.left_out,
+        left_out=table.left_out.summary(),
         centre=training_set.centre,
         places_parts=writer.places_parts,
         train_parts=training_set.parts,
@@ -93,7 +98,6 @@ class _Writer:
         self._waiting_rows = 0
         self.rows_read = 0
         self.rows_usable = 0
-        self.left_out: dict[str, int] = {}
         self.places_parts = 0
         self.train_bytes = 0
 
@@ -101,8 +105,6 @@ class _Writer:
         """Count a chunk's rows, and write its places."""
         self.rows_read += chunk.rows
         self.rows_usable += len(chunk.row)
-        for reason, count in chunk.left_out.items():
-            self.left_out[reason] = self.left_out.get(reason, 0) + count
         rows = places.make(chunk.row, chunk.latitude, chunk.longitude)
         self._waiting.append(rows)
         self._waiting_rows += len(rows)
@@ -114,35 +116,16 @@ class _Writer:
         if not self._waiting_rows:
             return
         key = layout.places_key(self._run_id, self.places_parts)
-        self._put(key, places.encode(np.concatenate(self._waiting)))
+        self.put(key, places.encode(np.concatenate(self._waiting)))
         self.places_parts += 1
         self._waiting.clear()
         self._waiting_rows = 0
 
     def put_shard(self, shard: Shard) -> None:
         """Write a shard of training records."""
-        self._put(layout.train_key(self._run_id, shard.part), shard.body)
+        self.put(layout.train_key(self._run_id, shard.part), shard.body)
         self.train_bytes += len(shard.body)
 
-    def _put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object."""
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
-
-
-def _check_rows(writer: _Writer, k: int) -> None:
-    if writer.rows_usable * k > MOST_ROWS_TIMES_K:
-        msg = (
-            f"{writer.rows_usable:,} places in {k:,} clusters are more than can be "
-            f"measured in one run: at most {MOST_ROWS_TIMES_K // k:,} places for this "
-            "many clusters. Ask for fewer clusters, or upload a sample of the places."
-        )
-        raise TableError(msg)
-    if writer.rows_usable >= k:
-        return
-    reasons = "; ".join(f"{n:,} × {reason}" for reason, n in writer.left_out.items())
-    left_out = f" (left out: {reasons})" if reasons else ""
-    msg = (
-        f"The table has {writer.rows_usable:,} usable of {writer.rows_read:,} rows"
-        f"{left_out}, fewer than the k={k} clusters asked for. Upload more places, or "
-        "ask for fewer clusters, for example with `--metadata k=2`."
-    )
-    raise TableError(msg)

@@ -64,6 +64,7 @@ def run(
     features: Any = None,
     sequencer: str = "0A",
     s3: FakeS3 | None = None,
+    left_out: dict[str, Any] | None = None,
 ) -> Run:
     s3 = s3 or FakeS3()
     shape = GEOMETRIES[geometry]
@@ -88,7 +89,7 @@ def run(
         table={"encoding": "utf-8", "delimiter": ","},
         rows_read=len(latitude),
         rows_usable=len(latitude),
-        left_out={},
+        left_out=left_out or {},
         centre=tuple(centre),
         places_parts=len(parts),
         train_parts=1,
@@ -338,3 +339,13 @@ def test_the_handler_takes_a_superseded_run_for_done(resources: list[Any]) -> No
 )
 def test_distances_are_told_with_three_digits(distance_m: float, words: str) -> None:
     assert report.in_words(distance_m) == words
+
+
+def test_rows_that_were_left_out_are_listed_beside_the_results() -> None:
+    here = run(left_out={"coordinate missing": {"rows": 1, "first": [7]}})
+    listed = b"row,reason\n7,coordinate missing\n"
+    key = layout.rejected_key(here.record.run_id)
+    here.s3.put_object(Bucket=BUCKET, Key=key, Body=listed)
+    here.report()
+    assert here.status()["files"] == ["centroids.csv", "map.png", "rejected.csv"]
+    assert here.s3.bodies["output/depots/hk/rejected.csv"] == listed

@@ -144,6 +144,22 @@ def test_tables_are_read_however_they_were_written(pipeline: Pipeline) -> None:
             assert found[name].tolist() == plain[name].tolist()
 
 
+def test_rows_that_were_left_out_are_listed_beside_the_results(
+    pipeline: Pipeline, shared_data: Path
+) -> None:
+    table = shared_data / "places/noaa-isd-stations.csv"
+    version = pipeline.upload("stations.csv", table.read_bytes(), k="5")
+    status = pipeline.wait("stations.csv", version, State.SUCCEEDED)
+    assert status["files"] == ["centroids.csv", "map.png", "rejected.csv"]
+    assert (status["rows"]["read"], status["rows"]["usable"]) == (29_640, 28_074)
+    left_out = status["rows"]["left_out"]
+    assert left_out["coordinate missing"]["rows"] == 1_187
+    assert left_out["both coordinates 0"] == {"rows": 379, "first": [2, 3, 4, 5, 7]}
+    listed = pipeline.result("stations.csv", "rejected.csv").decode().splitlines()
+    assert listed[:2] == ["row,reason", "2,both coordinates 0"]
+    assert len(listed) == 1 + 1_187 + 379
+
+
 def test_columns_named_by_the_metadata_are_read(pipeline: Pipeline) -> None:
     body = TOWNS.replace("lat,lon", "north,east").encode()
     version = pipeline.upload(

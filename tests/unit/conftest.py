@@ -70,7 +70,7 @@ def make_record(make_upload: Callable[..., Upload]) -> Callable[..., RunRecord]:
             "table": {"encoding": "utf-8", "delimiter": ","},
             "rows_read": 210,
             "rows_usable": 205,
-            "left_out": {"coordinate missing": 5},
+            "left_out": {"coordinate missing": {"rows": 5, "first": [2, 3, 4, 5, 6]}},
             "centre": (1.5, -2.25, 0.1),
             "places_parts": 1,
             "train_parts": 1,

@@ -8,6 +8,7 @@ SETTINGS = IngestSettings(
     jobs_queue_url="https://q",
     default_k=15,
     max_upload_bytes=10,
+    most_left_out_percent=50,
 )
 
 
@@ -18,7 +19,7 @@ def test_what_the_stack_writes_the_function_reads() -> None:
 
 
 def test_missing_variables_are_named() -> None:
-    with pytest.raises(ValueError, match="DEFAULT_K, MAX_UPLOAD_BYTES"):
+    with pytest.raises(ValueError, match="DEFAULT_K, MAX_UPLOAD_BYTES, MOST_LEFT"):
         IngestSettings.from_env(
             {"DATA_BUCKET": "b", "UPLOADS_QUEUE_URL": "u", "JOBS_QUEUE_URL": "q"}
         )

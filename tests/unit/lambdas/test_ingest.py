@@ -16,8 +16,8 @@ from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
 from geoclusters.tables.reader import Table
+from lambdas.ingest import check, write
 from lambdas.ingest import handler as entry
-from lambdas.ingest import write
 from lambdas.ingest.prepare import Outcome, prepare_run
 from tests.unit.conftest import BUCKET, sqs_event
 
@@ -38,6 +38,7 @@ class Cloud:
             jobs_queue_url=self.queue_url,
             default_k=3,
             max_upload_bytes=10_000,
+            most_left_out_percent=50,
         )
 
     def upload(
@@ -93,7 +94,9 @@ def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
     assert record.upload == upload
     assert (record.k, record.geometry, record.feature_dim) == (5, "spherical", 3)
     assert (record.rows_read, record.rows_usable) == (31, 30)
-    assert record.left_out == {"coordinate missing": 1}
+    assert record.left_out == {"coordinate missing": {"rows": 1, "first": [32]}}
+    rejected = cloud.read(layout.rejected_key(upload.run_id))
+    assert rejected == b"row,reason\n32,coordinate missing\n"
     assert (record.latitude_column, record.longitude_column) == ("lat", "lon")
     assert record.table == {
         "compression": "",
@@ -107,7 +110,7 @@ def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
     assert status["rows"] == {
         "read": 31,
         "usable": 30,
-        "left_out": {"coordinate missing": 1},
+        "left_out": {"coordinate missing": {"rows": 1, "first": [32]}},
     }
     assert cloud.requests() == [json.dumps({"run_id": upload.run_id, "attempt": 1})]
 
@@ -132,7 +135,13 @@ def test_places_are_written_in_parts_in_the_files_order(
     upload = cloud.upload()
     table = Table(io.BytesIO(TABLE.encode()), block_bytes=50)
     record = write.write_run(
-        table, upload, Parameters(k=3), created_at="", s3=cloud.s3, places_rows=10
+        table,
+        upload,
+        Parameters(k=3),
+        created_at="",
+        most_left_out_percent=50,
+        s3=cloud.s3,
+        places_rows=10,
     )
     rows = [
         places.decode(cloud.read(layout.places_key(upload.run_id, part)))["row"]
@@ -148,7 +157,14 @@ def test_places_are_written_in_parts_in_the_files_order(
         ("", {}, "The file is empty"),
         ("a,b\n1,2\n", {}, "No column for the latitude was found"),
         ("lat,lon\n1,2\n3,4\n", {}, "2 usable of 2 rows, fewer than the k=3"),
-        ("lat,lon\n1,2\n,4\n0,0\n", {}, "1 × coordinate missing; 1 × both coord"),
+        (
+            "lat,lon\n1,2\n1,3\n,4\n0,0\n",
+            {},
+            "missing (row 4); 1 × both coordinates 0 (row 5)), fewer than the k=3",
+        ),
+        ("lat,lon\n1,2\n,4\nx,1\n", {}, "More than 50 % of its rows"),
+        ("lat,lon\n114.1,22.3\n114.2,22.4\n114.3,22.5\n", {}, "look swapped: 3 of 3"),
+        ("lat,lon\n812196,833514\n815117,836504\n", {}, "must be degrees"),
         (TABLE, {"k": "1"}, "`k=1`"),
         (TABLE, {"k": "x"}, "whole number from 2"),
         (TABLE, {"latitude": "y"}, "`latitude=y`"),
@@ -221,7 +237,7 @@ def test_a_status_names_the_version_that_was_read(cloud: Cloud) -> None:
 def test_more_than_can_be_measured_is_refused(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write, "MOST_ROWS_TIMES_K", 89)
+    monkeypatch.setattr(check, "MOST_ROWS_TIMES_K", 89)
     cloud.prepare(cloud.upload(k="3"))
     assert "at most 29 places" in cloud.status()["message"]
 

@@ -31,14 +31,6 @@ def read(source: Table) -> list[tuple[int, float, float]]:
     ]
 
 
-def left_out(source: Table) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for chunk in source.chunks():
-        for reason, count in chunk.left_out.items():
-            counts[reason] = counts.get(reason, 0) + count
-    return counts
-
-
 def test_places_are_read_with_the_row_that_a_spreadsheet_shows() -> None:
     text = 'name,lat,lon\nA,1.5,2\n"B, the\nsecond",-3,4e1\n\nD,+59.350,-0\n'
     assert read(table(text)) == [(2, 1.5, 2), (3, -3, 40), (5, 59.35, 0)]
@@ -68,14 +60,16 @@ inf,2
 0,7
 -90,180
 """
-    source = table(text)
-    assert left_out(source) == {
-        "coordinate missing": 4,
-        "coordinate not a number": 4,
-        "coordinate out of range": 2,
-        "both coordinates 0": 1,
-    }
-    assert read(table(text)) == [(13, 0, 7), (14, -90, 180)]
+    for block_bytes in (1, 1000):
+        source = table(text, block_bytes=block_bytes)
+        assert read(source) == [(13, 0, 7), (14, -90, 180)]
+        assert source.left_out.summary() == {
+            "coordinate missing": {"rows": 4, "first": [2, 3, 4, 5]},
+            "coordinate not a number": {"rows": 4, "first": [6, 7, 8, 9]},
+            "coordinate out of range": {"rows": 2, "first": [10, 11]},
+            "both coordinates 0": {"rows": 1, "first": [12]},
+        }
+        assert source.left_out.rows == 11
 
 
 def test_a_mark_of_inches_in_a_plain_field_loses_no_row() -> None:
