@@ -6,10 +6,28 @@ from typing import NamedTuple
 
 from geoclusters.errors import TableError
 
-LATITUDE_NAMES = ("latitude", "lat")
-LONGITUDE_NAMES = ("longitude", "lon", "lng", "long")
+#: What open-data portals call the columns, the more explicit names first, in English,
+#: Spanish, Italian, German, Dutch, Polish, Russian, Chinese and Japanese. (French and
+#: Portuguese say latitude and longitude.) Written as `_plain` leaves them.
+LATITUDE_NAMES = (
+    *("latitude", "lat", "decimallatitude", "latitudedeg", "latitudedd", "latdeg"),
+    *("latdd", "wgs84latitude", "wgs84lat", "latwgs84", "latitudewgs84", "gpslatitude"),
+    *("gpslat", "geolat", "geolatitude", "stoplat", "latitud", "latitudine"),
+    *("breitengrad", "geographischebreite", "geogrbreite", "breedtegraad"),
+    *("szerokośćgeograficzna", "широта", "緯度", "纬度"),
+)
+LONGITUDE_NAMES = (
+    *("longitude", "lon", "lng", "long", "decimallongitude", "longitudedeg"),
+    *("longitudedd", "londeg", "longdeg", "londd", "wgs84longitude", "wgs84lon"),
+    *("wgs84long", "lonwgs84", "longwgs84", "longitudewgs84", "gpslongitude", "gpslon"),
+    *("gpslong", "gpslng", "geolon", "geolong", "geolng", "geolongitude", "stoplon"),
+    *("longitud", "longitudine", "längengrad", "laengengrad", "geographischelänge"),
+    *("geogrlänge", "lengtegraad", "długośćgeograficzna", "долгота"),
+    *("經度", "经度", "経度"),
+)
 
-_SEPARATORS = re.compile(r"[\s_]+")
+_SEPARATORS = re.compile(r"[\s_.\-]+")
+_UNIT = re.compile(r"[(\[][^)\]]*[)\]]\s*$")
 
 
 class CoordinateColumns(NamedTuple):
@@ -29,7 +47,8 @@ def find_coordinates(
     Parameters
     ----------
     header : sequence of str
-        The names of all columns. Case, spaces and underscores don't matter.
+        The names of all columns. Case, spaces, underscores, hyphens, dots and a unit in
+        brackets don't matter.
     latitude, longitude : str, optional
         Names that the upload's owner gave; otherwise the usual ones are looked for, in
         the order of `LATITUDE_NAMES` and `LONGITUDE_NAMES`.
@@ -77,7 +96,7 @@ def _find(
     else:
         msg = (
             f"No column for the {what} was found. Expected one called "
-            f"{', '.join(usual)} (any case); the table's columns are: {columns}. "
+            f"{', '.join(usual[:4])} or the like; the table's columns are: {columns}. "
             "Rename the column, or upload with its name as metadata: "
             f"`--metadata {what}=NAME`."
         )
@@ -90,4 +109,5 @@ def _shown(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return _SEPARATORS.sub("", name).casefold()
+    """Return a name without case, separators and a unit in brackets at its end."""
+    return _SEPARATORS.sub("", _UNIT.sub("", name)).casefold()

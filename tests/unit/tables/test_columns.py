@@ -13,6 +13,17 @@ from geoclusters.tables.columns import find_coordinates
         ["id", "lat", "lng"],
         ["id", " lat ", "long"],
         ["id", "L_a t", "lon_gitude"],
+        ["id", "decimalLatitude", "decimalLongitude"],
+        ["id", "stop_lat", "stop_lon"],
+        ["id", "Latitude (deg)", "Longitude [°]"],
+        ["id", "GPS-Lat.", "GPS-Long."],
+        ["id", "Latitud", "Longitud"],
+        ["id", "Latitude", "Longitude"],
+        ["id", "Breitengrad", "Längengrad"],
+        ["id", "Geogr. Breite", "Geogr. Länge"],
+        ["id", "Широта", "Долгота"],
+        ["id", "緯度", "經度"],
+        ["id", "纬度", "经度"],
     ],
 )
 def test_the_usual_names_are_found_in_any_spelling(header: list[str]) -> None:
