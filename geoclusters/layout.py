@@ -24,6 +24,8 @@ RUNS_PREFIX = "runs/"
 OUTPUT_PREFIX = "output/"
 
 UPLOAD_SUFFIX = ".csv"
+#: Keeps the answers to `hk` and to `hk.csv` apart.
+NO_SUFFIX = ".file"
 STATUS_NAME = "status.json"
 RUN_RECORD_NAME = "run.json"
 REJECTED_NAME = "rejected.csv"
@@ -63,13 +65,16 @@ def output_prefix(upload_key: str) -> str:
     """Return the prefix under which an upload's results lie.
 
     `input/depots/hk.csv` answers at `output/depots/hk/`. Any other ending stays, so
-    that `hk.csv` and `hk.CSV` don't answer at one place.
+    that `hk.csv` and `hk.CSV` don't answer at one place; a name without ending gets
+    one: `input/hk` answers at `output/hk.file/`.
     """
     if not upload_key.startswith(INPUT_PREFIX):
         msg = f"{upload_key!r} is not a key under {INPUT_PREFIX!r}"
         raise ValueError(msg)
-    path = upload_key.removeprefix(INPUT_PREFIX).removesuffix(UPLOAD_SUFFIX)
-    return f"{OUTPUT_PREFIX}{path}/"
+    path = upload_key.removeprefix(INPUT_PREFIX)
+    if "." not in path.rsplit("/", 1)[-1]:
+        path += NO_SUFFIX
+    return f"{OUTPUT_PREFIX}{path.removesuffix(UPLOAD_SUFFIX)}/"
 
 
 def run_prefix(run_id: str) -> str:

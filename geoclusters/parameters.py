@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import Final, Self
 
@@ -39,17 +40,21 @@ class Parameters:
         ParameterError
             If a value is out of its bounds.
         """
-        texts = {key: _decoded(value) for key, value in metadata.items()}
         return cls(
-            k=_k(texts["k"]) if "k" in texts else default_k,
-            latitude=texts.get("latitude"),
-            longitude=texts.get("longitude"),
+            k=_k(metadata["k"]) if "k" in metadata else default_k,
+            latitude=_decoded(metadata.get("latitude")),
+            longitude=_decoded(metadata.get("longitude")),
         )
 
 
-def _decoded(value: str) -> str:
+def _decoded(value: str | None) -> str | None:
     """Return a value as its owner wrote it: S3 hands out non-ASCII text by RFC 2047."""
-    return str(make_header(decode_header(value)))
+    if not value:
+        return None
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, UnicodeError):  # it only looks like that
+        return value
 
 
 def _k(text: str) -> int:

@@ -4,7 +4,7 @@ import csv
 import itertools
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from geoclusters.errors import TableError
 from geoclusters.tables.blocks import Lines
@@ -15,6 +15,7 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 #: Lines of notes above the header are passed over, so many at most.
 _MOST_PREAMBLE: Final = 30
 _ROWS_LOOKED_AT: Final = 100
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]*[.,]?[0-9]+\s*")
 _DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
 _DECIMAL_POINT: Final = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+\s*")
 
@@ -35,7 +36,10 @@ class Dialect(NamedTuple):
 def find_dialect(
     sample: bytes, *, latitude: str | None = None, longitude: str | None = None
 ) -> Dialect:
-    """Return how a table is written, by the first record that names its coordinates.
+    """Return how a table is written, by the record that names its coordinates.
+
+    Where several do, as a note above the header may, it is the one that most numbers
+    stand below.
 
     Parameters
     ----------
@@ -49,23 +53,39 @@ def find_dialect(
     TableError
         If no record names coordinate columns.
     """
-    found = []
+    best: tuple[float, int, int, CoordinateColumns, int] | None = None
     for order, delimiter in enumerate(DELIMITERS):
-        for position, record in enumerate(_records(sample, delimiter, _MOST_PREAMBLE)):
+        records = list(_records(sample, delimiter, _MOST_PREAMBLE + _ROWS_LOOKED_AT))
+        for position, record in enumerate(records[:_MOST_PREAMBLE]):
             try:
                 columns = find_coordinates(
                     record, latitude=latitude, longitude=longitude
                 )
             except TableError:
                 continue
-            found.append((position, order, columns, len(record)))
-            break
-    if not found:
+            share = _share_of_places(records[position + 1 :], columns)
+            candidate = (-share, position, order, columns, len(record))
+            best = min(best or candidate, candidate)
+    if best is None:
         _refuse(sample, latitude, longitude)
-    preamble, order, columns, width = min(found)
+    _, preamble, order, columns, width = best
     delimiter = DELIMITERS[order]
     mark = _decimal_mark(sample, delimiter, preamble, columns)
     return Dialect(delimiter, mark, preamble, width, columns)
+
+
+def _share_of_places(records: list[list[str]], columns: CoordinateColumns) -> float:
+    """Return the share of records with two numbers: below a mere note it is low."""
+    rows = [record for record in records[:_ROWS_LOOKED_AT] if any(record)]
+    last = max(columns.latitude, columns.longitude)
+    places = [
+        record
+        for record in rows
+        if last < len(record)
+        and _NUMBER.fullmatch(record[columns.latitude])
+        and _NUMBER.fullmatch(record[columns.longitude])
+    ]
+    return len(places) / max(len(rows), 1)
 
 
 def _records(sample: bytes, delimiter: str, most: int) -> Iterator[list[str]]:
@@ -92,10 +112,11 @@ def _decimal_mark(
     return "," if commas > points else "."
 
 
-def _refuse(sample: bytes, latitude: str | None, longitude: str | None) -> None:
+def _refuse(sample: bytes, latitude: str | None, longitude: str | None) -> NoReturn:
     """Say what is wrong with a table in which no record names coordinates."""
     headers = [next(_records(sample, d, 1), []) for d in DELIMITERS]
-    header = max(headers, key=len)
+    starts = [_records(sample, delimiter, _MOST_PREAMBLE) for delimiter in DELIMITERS]
+    header = max(itertools.chain(*starts), key=len, default=[])
     if len(headers[0]) == 1 and sample.startswith(b'"') and len(header) == 1:
         inner = headers[0][0].encode()
         if max(len(next(_records(inner, d, 1), [])) for d in DELIMITERS) > 1:
@@ -112,3 +133,4 @@ def _refuse(sample: bytes, latitude: str | None, longitude: str | None) -> None:
         )
         raise TableError(msg)
     find_coordinates(header, latitude=latitude, longitude=longitude)
+    raise AssertionError("these columns would have been found before")

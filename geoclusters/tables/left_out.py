@@ -16,6 +16,7 @@ MOST_LISTED: Final = 10_000
 class Reason(StrEnum):
     """Why a row is left out; the first that applies, in this order."""
 
+    SURPLUS = "more fields than the header"
     MISSING = "coordinate missing"
     NOT_A_NUMBER = "coordinate not a number"
     OUT_OF_RANGE = "coordinate out of range"
@@ -33,6 +34,7 @@ def find_reasons(
     latitude: NDArray[np.float64],
     longitude: NDArray[np.float64],
     missing: NDArray[np.bool_],
+    surplus: NDArray[np.bool_],
 ) -> Reasons:
     """Return for each row why it is left out: a position in `Reason`, or `USABLE`.
 
@@ -42,8 +44,12 @@ def find_reasons(
         Degrees; NaN where there is no number.
     missing : array of bool, shape (n,)
         Where one of the two was blank.
+    surplus : array of bool, shape (n,)
+        Where the row goes on behind the header's last column, so that nobody knows
+        which field belongs to which.
     """
     wrong = {
+        Reason.SURPLUS: surplus,
         Reason.MISSING: missing,
         Reason.NOT_A_NUMBER: ~(np.isfinite(latitude) & np.isfinite(longitude)),
         Reason.OUT_OF_RANGE: (np.abs(latitude) > 90) | (np.abs(longitude) > 180),

@@ -14,7 +14,10 @@ from geoclusters.tables.columns import CoordinateColumns
 from geoclusters.tables.dialect import Dialect, find_dialect
 from geoclusters.tables.left_out import USABLE, LeftOut, find_reasons
 
-_BLOCK_BYTES = 8 * 1024 * 1024
+_BLOCK_BYTES = 4 * 1024 * 1024
+
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 class Chunk(NamedTuple):
@@ -38,6 +41,8 @@ class Table:
         The file's bytes; `text.decode` and `find_dialect` say what they may be.
     latitude, longitude : str, optional
         Names of the coordinate columns where they are not the usual ones.
+    most_bytes : int, optional
+        The most that a compressed file may unpack to.
 
     Raises
     ------
@@ -51,11 +56,12 @@ class Table:
         *,
         latitude: str | None = None,
         longitude: str | None = None,
+        most_bytes: int | None = None,
         block_bytes: int = _BLOCK_BYTES,
     ) -> None:
         #: The rows that were left out so far.
         self.left_out = LeftOut()
-        self._text = text.decode(stream)
+        self._text = text.decode(stream, most_bytes=most_bytes)
         sample, utf8 = text.peek(self._text.stream, text.SAMPLE_BYTES)
         _check_lines(sample)
         self._dialect = find_dialect(sample, latitude=latitude, longitude=longitude)
@@ -86,8 +92,8 @@ class Table:
             first_row += chunk.rows
 
     def _parse(self, block: blocks.Block, first_row: int) -> Chunk:
-        latitude, longitude, missing = self._coordinates(block)
-        reasons = find_reasons(latitude, longitude, missing)
+        latitude, longitude, missing, surplus = self._coordinates(block)
+        reasons = find_reasons(latitude, longitude, missing, surplus)
         row = np.arange(first_row, first_row + len(reasons))
         usable = reasons == USABLE
         self.left_out.add(row[~usable], reasons[~usable])
@@ -97,22 +103,22 @@ class Table:
 
     def _coordinates(
         self, block: blocks.Block
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return numbers, NaN where there is none, and where a coordinate is blank."""
+    ) -> tuple[Numbers, Numbers, Flags, Flags]:
+        """Return latitude, longitude (NaN where there is no number), blank, surplus."""
         if block.well_quoted:
             # Straight to numbers, half the time: most blocks have no bad ones.
-            numbers = _read_fast(block.data, self._dialect, pl.Float64())
-            if not any(column.has_nulls() for column in numbers):
-                latitude, longitude = (column.to_numpy() for column in numbers)
-                return latitude, longitude, np.zeros(len(latitude), np.bool_)
-            columns = _read_fast(block.data, self._dialect, pl.String())
+            fields = _read_fast(block.data, self._dialect, pl.Float64())
+            if not (fields.latitude.has_nulls() or fields.longitude.has_nulls()):
+                latitude = fields.latitude.to_numpy()
+                missing = np.zeros(len(latitude), np.bool_)
+                return latitude, fields.longitude.to_numpy(), missing, fields.surplus
+            fields = _read_fast(block.data, self._dialect, pl.String())
         else:
-            columns = _read_leniently(block.data, self._dialect)
-        texts = [_blank_to_null(column) for column in columns]
-        if self._dialect.decimal_mark == ",":
-            texts = [column.str.replace(",", ".", literal=True) for column in texts]
+            fields = _read_leniently(block.data, self._dialect)
+        texts = [_blank_to_null(fields.latitude), _blank_to_null(fields.longitude)]
         latitude, longitude = (_numbers(column) for column in texts)
-        return latitude, longitude, (texts[0].is_null() | texts[1].is_null()).to_numpy()
+        missing = (texts[0].is_null() | texts[1].is_null()).to_numpy()
+        return latitude, longitude, missing, fields.surplus
 
 
 def _check_lines(sample: bytes) -> None:
@@ -144,12 +150,21 @@ def _without(stream: Iterator[bytes], start: int) -> Iterator[bytes]:
         start = max(start - len(chunk), 0)
 
 
-def _read_fast(
-    block: bytes, dialect: Dialect, kind: pl.DataType
-) -> tuple[pl.Series, pl.Series]:
-    """Return the two columns as numbers or texts, null where there is nothing such."""
+class _Fields(NamedTuple):
+    """The coordinates of a block's rows, as numbers or texts; null where there is none.
+
+    `surplus` says which rows go on behind the header's last column. (Blank fields
+    there do no harm.)
+    """
+
+    latitude: pl.Series
+    longitude: pl.Series
+    surplus: Flags
+
+
+def _read_fast(block: bytes, dialect: Dialect, kind: pl.DataType) -> _Fields:
     schema: dict[str, pl.DataType] = {
-        f"column_{i + 1}": pl.String() for i in range(dialect.width)
+        f"column_{i + 1}": pl.String() for i in range(dialect.width + 1)
     }
     names = list(schema)
     columns = dialect.columns
@@ -161,37 +176,44 @@ def _read_fast(
         # polars has no decimal comma in fields between commas; texts are mended later
         decimal_comma=dialect.decimal_mark == "," != dialect.delimiter,
         schema={**schema, latitude: kind, longitude: kind},
-        columns=[latitude, longitude],
+        columns=[latitude, longitude, names[-1]],
         encoding="utf8-lossy",
         ignore_errors=True,
         truncate_ragged_lines=True,
         missing_columns="insert",
         extra_columns="ignore",
     )
-    return frame[latitude], frame[longitude]
+    behind = frame[names[-1]]
+    if behind.null_count() == len(behind):
+        surplus = np.zeros(len(behind), np.bool_)
+    else:
+        surplus = (behind.fill_null("").str.strip_chars() != "").to_numpy()
+    return _Fields(frame[latitude], frame[longitude], surplus)
 
 
-def _read_leniently(block: bytes, dialect: Dialect) -> tuple[pl.Series, pl.Series]:
-    """Return the two columns as texts, where marks stand in the middle of a field."""
+def _read_leniently(block: bytes, dialect: Dialect) -> _Fields:
+    """Do as `_read_fast`, as texts, where marks stand in the middle of a field."""
     columns = dialect.columns
-    latitude, longitude = [], []
+    latitude, longitude, surplus = [], [], []
     lines = blocks.Lines(block)
     start = end = 0
     for record in blocks.records(lines, dialect.delimiter):
         start, end = end, lines.taken
-        short = [""] * (max(columns.latitude, columns.longitude) + 1 - len(record))
-        fields = record + short
+        fields = record + [""] * (dialect.width + 1 - len(record))
         latitude.append(fields[columns.latitude])
         longitude.append(fields[columns.longitude])
+        surplus.append(bool(fields[dialect.width].strip()))
     blocks.check_closed(block[start:], dialect.delimiter)
-    return pl.Series(latitude), pl.Series(longitude)
+    return _Fields(pl.Series(latitude), pl.Series(longitude), np.array(surplus))
 
 
 def _blank_to_null(texts: pl.Series) -> pl.Series:
-    stripped = texts.str.strip_chars()
+    # A byte order mark stands where files were joined; polars drops some by itself.
+    stripped = texts.str.strip_chars().str.strip_prefix("\ufeff")
     return stripped.set(stripped == "", None)
 
 
-def _numbers(texts: pl.Series) -> NDArray[np.float64]:
-    """Return numbers; NaN where a text is none."""
-    return texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+def _numbers(texts: pl.Series) -> Numbers:
+    """Return numbers, with decimal points or commas; NaN where a text is none."""
+    points = texts.str.replace(",", ".", literal=True)
+    return points.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()

@@ -41,6 +41,11 @@ _NO_TABLES: Final = (
     (b"\xff\xd8\xff", "a picture", "Upload a table of places"),
     (b"%PDF", "a PDF document", "Export the table as CSV"),
     (b"SQLite format 3", "a database", "Export the table as CSV"),
+    (b"BZh", "packed with bzip2", "Unpack it, or pack it with gzip"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it, or pack it with gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it, or pack it with gzip"),
+    (b"\xff\xfe\0\0", "text in UTF-32", "Save the table as “CSV UTF-8”"),
+    (b"\0\0\xfe\xff", "text in UTF-32", "Save the table as “CSV UTF-8”"),
 )
 
 
@@ -55,10 +60,17 @@ class Text(NamedTuple):
     stream: Iterator[bytes]
 
 
-def decode(chunks: Iterable[bytes]) -> Text:
+def decode(chunks: Iterable[bytes], *, most_bytes: int | None = None) -> Text:
     """Return the text in a file's bytes.
 
     What the first bytes say is believed of all: the stream is read once.
+
+    Parameters
+    ----------
+    chunks : iterable of bytes
+        The file.
+    most_bytes : int, optional
+        The most that a compressed file may unpack to.
 
     Raises
     ------
@@ -70,7 +82,7 @@ def decode(chunks: Iterable[bytes]) -> Text:
     compression = ""
     if start.startswith(b"\x1f\x8b"):
         compression = "gzip"
-        stream = _gunzip(stream)
+        stream = _gunzip(stream, most_bytes)
     sample, stream = peek(stream, SAMPLE_BYTES)
     _check_text(sample)
     encoding, mark = _encoding(sample)
@@ -89,24 +101,43 @@ def peek(stream: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     return b"".join(held)[:size], itertools.chain(held, stream)
 
 
-def _gunzip(stream: Iterator[bytes]) -> Iterator[bytes]:
+def _gunzip(stream: Iterator[bytes], most_bytes: int | None) -> Iterator[bytes]:
     """Unpack a gzip file, which may consist of several, one behind the other."""
+    size = 0
     unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
-    is_whole = True
+    is_first, is_begun = True, False
     try:
         for chunk in stream:
             data = chunk
             while data:
-                yield unpacker.decompress(data, SAMPLE_BYTES)
+                if not is_first and not is_begun:
+                    data = data.lstrip(b"\0")  # padding behind a file
+                    if not data:
+                        break
+                is_begun = True
+                unpacked = unpacker.decompress(data, SAMPLE_BYTES)
+                size += len(unpacked)
+                if most_bytes is not None and size > most_bytes:
+                    raise _too_large(most_bytes)
+                yield unpacked
                 data = unpacker.unconsumed_tail
-                is_whole = unpacker.eof
                 if unpacker.eof:
                     data = unpacker.unused_data
                     unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
+                    is_first, is_begun = False, False
     except zlib.error as error:
         raise _damaged(str(error)) from error
-    if not is_whole:
+    if is_begun:
         raise _damaged("it is cut off")
+
+
+def _too_large(most_bytes: int) -> TableError:
+    msg = (
+        f"The gzip file unpacks to more than {most_bytes / 1e6:,.1f} MB, which is the "
+        "most that is accepted. Leave out columns that are not needed, or upload a "
+        "sample of the rows."
+    )
+    return TableError(msg)
 
 
 def _damaged(how: str) -> TableError:
@@ -120,7 +151,13 @@ def _check_text(sample: bytes) -> None:
             msg = f"The file is {what}, not a CSV file. {advice}, and upload that."
             raise TableError(msg)
     start = sample[:1024].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+    if start.startswith((b"<?xml", b"<kml", b"<gpx", b"{", b"[")):
+        msg = (
+            "The file is XML or JSON (such as KML, GPX or GeoJSON), not a CSV file. "
+            "Open it in a GIS program such as QGIS, and export its points as CSV."
+        )
+        raise TableError(msg)
+    if start.startswith((b"<!doctype html", b"<html")):
         msg = (
             "The file is a web page, not a CSV file: perhaps a download that failed "
             "and was saved all the same. Open it in a browser, and fetch the table "

@@ -133,6 +133,7 @@ def _read_and_write(
         answer["Body"].iter_chunks(_READ_BYTES),
         latitude=parameters.latitude,
         longitude=parameters.longitude,
+        most_bytes=settings.max_upload_bytes,
     )
     return write_run(
         table,

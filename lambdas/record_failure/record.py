@@ -31,5 +31,7 @@ def record_failure(
         message=explain_job_end(job.job_name, job.status, job.failure_reason),
         figures={**run_figures(record), "training_job": job.job_name},
     )
-    Outputs(s3, record.upload).publish(status)
+    outputs = Outputs(s3, record.upload)
+    outputs.state()  # mends what a run before may have left behind
+    outputs.publish(status)
     return status

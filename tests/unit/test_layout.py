@@ -14,6 +14,8 @@ def test_results_answer_at_a_place_known_before_the_upload() -> None:
     assert layout.output_prefix("input/depots/hk.csv") == "output/depots/hk/"
     assert layout.output_prefix("input/HK.CSV") == "output/HK.CSV/"
     assert layout.output_prefix("input/a.b.csv") == "output/a.b/"
+    assert layout.output_prefix("input/a.csv.gz") == "output/a.csv.gz/"
+    assert layout.output_prefix("input/d.e/hk") == "output/d.e/hk.file/"
 
 
 def test_a_key_outside_input_has_no_results() -> None:

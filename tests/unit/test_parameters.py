@@ -38,3 +38,10 @@ def test_names_beyond_ascii_are_read_as_s3_encodes_them() -> None:
 @pytest.mark.parametrize("k", ["15", " 15 ", "015"])
 def test_a_whole_number_may_be_written_loosely(k: str) -> None:
     assert Parameters.from_metadata({"k": k}, default_k=2).k == 15
+
+
+@pytest.mark.parametrize(
+    "name", ["=?utf-8?b?a?=", "=?foo?q?abc?=", "=?utf-8?q?=ff?=", "=?", "?="]
+)
+def test_a_name_that_only_looks_encoded_stays_as_it_is(name: str) -> None:
+    assert Parameters.from_metadata({"latitude": name}, default_k=2).latitude == name

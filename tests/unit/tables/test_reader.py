@@ -2,6 +2,7 @@ import csv
 import gzip
 import io
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from geoclusters.tables.reader import Table
 
 
 def table(
-    text: str | bytes, *, block_bytes: int = 1000, step: int = 7, **names: str
+    text: str | bytes, *, block_bytes: int = 1000, step: int = 7, **names: Any
 ) -> Table:
     data = text.encode() if isinstance(text, str) else text
     pieces = (data[start : start + step] for start in range(0, len(data), step))
@@ -103,8 +104,12 @@ def reference(text: str) -> list[tuple[int, float, float]] | None:
     places = []
     for row, record in enumerate(csv.reader(iter(lines.readline, "")), start=1):
         start, end = end, lines.tell()
+        if len(record) > 4 and record[4].strip():
+            continue
         try:
-            latitude, longitude = float(record[1]), float(record[3])
+            latitude, longitude = (
+                float(record[i].replace(",", ".", 1)) for i in (1, 3)
+            )
         except (ValueError, IndexError):
             continue
         if abs(latitude) <= 90 and abs(longitude) <= 180:
@@ -270,3 +275,52 @@ def test_a_table_is_the_same_however_it_is_written(
     assert read(source) == expected
     assert source.detected["delimiter"] == delimiter
     assert source.detected["compression"] == ("gzip" if compressed else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("lat,lon\n22,3,114,1\n22,4,114,2\n", 2),
+        ('"lat","lon","name"\n"1",22.28,14.15,"a"\n', 1),
+        ("name,height,lat,lon\nFoo, Bar,12,22.3,114.1\nX,1,2,3\n", 1),
+        ('name,lat,lon\n5" x,1,2,3\n', 1),
+        ("lat,lon\n1,2,\n3,4, ,\n", 0),
+    ],
+)
+def test_rows_with_more_fields_than_the_header_are_left_out(
+    text: str, left_out: int
+) -> None:
+    for block_bytes in (1, 1000):
+        source = table(text, block_bytes=block_bytes)
+        read(source)
+        summary = source.left_out.summary()
+        found = summary.get("more fields than the header", {"rows": 0})
+        assert found["rows"] == left_out == source.left_out.rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# exported: name, lat, lon\nlon,name,lat\n2,A,1\n4,B,3\n",
+        "# name, lat, lon\nname;lat;lon\nA;1;2\nB;3;4\n",
+    ],
+)
+def test_a_note_that_names_coordinates_is_not_taken_for_the_header(text: str) -> None:
+    assert read(table(text)) == [(3, 1, 2), (4, 3, 4)]
+
+
+def test_decimal_commas_may_begin_late() -> None:
+    text = "lat;lon\n" + "1;2\n" * 200 + "1,5;2,5\n"
+    assert read(table(text))[-1] == (202, 1.5, 2.5)
+
+
+def test_byte_order_marks_where_files_were_joined_do_no_harm() -> None:
+    text = "lat,lon\n1,2\n\ufeff3,4\n5,6\n"
+    for block_bytes in (1, 1000):
+        source = table(text, block_bytes=block_bytes)
+        assert read(source) == [(2, 1, 2), (3, 3, 4), (4, 5, 6)]
+
+
+def test_the_widest_line_is_told_where_no_header_is_found() -> None:
+    with pytest.raises(TableError, match="'Stadt', 'Breite', 'Laenge'"):
+        table("Bericht 2026\n\nStadt;Breite;Laenge\nA;1;2\n")

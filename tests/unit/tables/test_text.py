@@ -73,6 +73,11 @@ def test_a_gzip_file_of_garbage_is_refused() -> None:
         (b"<!DOCTYPE html><html>", "web page"),
         (b"\n <HTML>", "web page"),
         (b"lat,lon\n1\0,2\n", "zero bytes"),
+        (b'<?xml version="1.0"?><kml>', "KML"),
+        (b'{"type": "FeatureCollection"', "GeoJSON"),
+        (b"BZh91AY", "bzip2"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\xff\xfe\0\0l\0\0\0", "UTF-32"),
     ],
 )
 def test_what_is_no_table_is_told_by_name(start: bytes, expected: str) -> None:
@@ -82,3 +87,14 @@ def test_what_is_no_table_is_told_by_name(start: bytes, expected: str) -> None:
 
 def test_nothing_is_nothing() -> None:
     assert decoded(b"") == ("", "utf-8", "")
+
+
+def test_padding_behind_a_gzip_file_does_no_harm() -> None:
+    data = gzip.compress(LINES.encode()) + bytes(512)
+    assert decoded(data) == ("gzip", "utf-8", LINES)
+
+
+def test_a_gzip_file_may_not_unpack_to_more_than_is_accepted() -> None:
+    data = gzip.compress(bytes(b"\n" * 5_000_000))
+    with pytest.raises(TableError, match=r"more than 2\.0 MB"):
+        list(text.decode(pieces(data, 1000), most_bytes=2_000_000).stream)
