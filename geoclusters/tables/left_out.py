@@ -76,8 +76,16 @@ class LeftOut:
         """How many rows are left out."""
         return int(self._counts.sum())
 
-    def add(self, row: NDArray[np.int64], reasons: Reasons) -> None:
-        """Count rows, by the numbers that a spreadsheet shows, that are left out."""
+    def add(
+        self,
+        row: NDArray[np.int64],
+        reasons: Reasons,
+        latitude: NDArray[np.float64],
+        longitude: NDArray[np.float64],
+    ) -> None:
+        """Count rows that are left out; `row` is what a spreadsheet shows."""
+        beyond = (np.abs(latitude) > 90) & (np.abs(latitude) <= 180)
+        self.swapped += int((beyond & (np.abs(longitude) <= 90)).sum())
         self._counts += np.bincount(reasons, minlength=len(_REASONS))
         for position, reason in enumerate(_REASONS):
             named = self._named[reason]

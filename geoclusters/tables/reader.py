@@ -96,9 +96,8 @@ class Table:
         reasons = find_reasons(latitude, longitude, missing, surplus)
         row = np.arange(first_row, first_row + len(reasons))
         usable = reasons == USABLE
-        self.left_out.add(row[~usable], reasons[~usable])
-        swapped = (np.abs(latitude) > 90) & (np.abs(latitude) <= 180)
-        self.left_out.swapped += int((swapped & (np.abs(longitude) <= 90)).sum())
+        wrong = np.flatnonzero(~usable)
+        self.left_out.add(row[wrong], reasons[wrong], latitude[wrong], longitude[wrong])
         return Chunk(len(row), row[usable], latitude[usable], longitude[usable])
 
     def _coordinates(

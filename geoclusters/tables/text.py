@@ -2,6 +2,7 @@
 
 import codecs
 import itertools
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -13,6 +14,8 @@ from geoclusters.errors import TableError
 #: So much of a file decides about it.
 SAMPLE_BYTES: Final = 1024 * 1024
 
+#: (A header may stand in brackets: `[id],[lat],[lon]`.)
+_XML_OR_JSON: Final = re.compile(rb"<\?xml|<kml|<gpx|\{|\[\s*[\[{]")
 _GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -151,7 +154,7 @@ def _check_text(sample: bytes) -> None:
             msg = f"The file is {what}, not a CSV file. {advice}, and upload that."
             raise TableError(msg)
     start = sample[:1024].lstrip().lower()
-    if start.startswith((b"<?xml", b"<kml", b"<gpx", b"{", b"[")):
+    if _XML_OR_JSON.match(start):
         msg = (
             "The file is XML or JSON (such as KML, GPX or GeoJSON), not a CSV file. "
             "Open it in a GIS program such as QGIS, and export its points as CSV."

@@ -8,9 +8,8 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
-from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
-from geoclusters.aws.outputs import Outputs, SupersededError
+from geoclusters.aws.outputs import Outputs, SupersededError, read_run_record
 from geoclusters.environment import IngestSettings
 from geoclusters.errors import InputError, TableError
 from geoclusters.parameters import Parameters
@@ -101,14 +100,12 @@ def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
 
 
 def _record_written_before(s3: "S3Client", upload: Upload) -> RunRecord | None:
-    key = layout.run_record_key(upload.run_id)
     try:
-        answer = s3.get_object(Bucket=upload.bucket, Key=key)
+        return read_run_record(s3, upload.bucket, upload.run_id)
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
             return None
         raise
-    return RunRecord.from_json(answer["Body"].read())
 
 
 def _read_and_write(

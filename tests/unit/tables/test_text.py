@@ -75,6 +75,7 @@ def test_a_gzip_file_of_garbage_is_refused() -> None:
         (b"lat,lon\n1\0,2\n", "zero bytes"),
         (b'<?xml version="1.0"?><kml>', "KML"),
         (b'{"type": "FeatureCollection"', "GeoJSON"),
+        (b' [ {"lat": 1}]', "GeoJSON"),
         (b"BZh91AY", "bzip2"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
         (b"\xff\xfe\0\0l\0\0\0", "UTF-32"),
@@ -98,3 +99,7 @@ def test_a_gzip_file_may_not_unpack_to_more_than_is_accepted() -> None:
     data = gzip.compress(bytes(b"\n" * 5_000_000))
     with pytest.raises(TableError, match=r"more than 2\.0 MB"):
         list(text.decode(pieces(data, 1000), most_bytes=2_000_000).stream)
+
+
+def test_a_header_in_brackets_is_no_json() -> None:
+    assert decoded(b"[id],[lat],[lon]\n")[2] == "[id],[lat],[lon]\n"
