@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from geoclusters.errors import TableError
@@ -28,6 +29,21 @@ LONGITUDE_NAMES = (
 
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _UNIT = re.compile(r"[(\[][^)\]]*[)\]]\s*$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnHints:
+    """What the owner of a table says about its columns; what is None is looked for."""
+
+    #: Names of the columns with latitude (or northing) and longitude (or easting).
+    latitude: str | None = None
+    longitude: str | None = None
+    #: Name of one column with both.
+    coordinates: str | None = None
+    #: Name of the column whose value tells a place from the others.
+    id: str | None = None
+    #: Coordinate reference system: an authority's code, such as EPSG:2326.
+    crs: str | None = None
 
 
 class CoordinateColumns(NamedTuple):
