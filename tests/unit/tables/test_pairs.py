@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from geoclusters.tables import notation
 from geoclusters.tables.pairs import Pairs, reversed_order, split
@@ -272,8 +273,8 @@ def test_pairs_with_minutes_come_back_to_a_tenth_of_a_second(
     assert found == pytest.approx((latitude, longitude), abs=0.051 / 3600)
 
 
-def _array(*numbers: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array(numbers)
+def _array(*numbers: float) -> NDArray[np.float64]:
+    return np.array(numbers, np.float64)
 
 
 def test_longitudes_where_latitudes_are_expected_are_proven_by_their_size() -> None:
