@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from container.statistics import ClusterStatistics
 from geoclusters.errors import ModelError
 from geoclusters.geodesy import Geometry, Spherical, direction_is_defined
-from geoclusters.places import Places
+from geoclusters.places import ID, Places, has_ids
 
 Floats = NDArray[np.float64]
 
@@ -109,10 +109,13 @@ def centroid_table(
     latitude, longitude : array of float64, shape (k,)
         The centroids, in degrees.
     statistics : ClusterStatistics
-        Their figures, in the same order.
+        Their figures, in the same order. `nearest_id` is a column of the table only if
+        places have ids.
     """
     order = np.lexsort((longitude, latitude, -statistics.size))
-    return pd.DataFrame(
+    nearest = statistics.nearest[order]
+    is_empty = statistics.size[order] == 0
+    table = pd.DataFrame(
         {
             "cluster": np.arange(1, len(order) + 1),
             "latitude": latitude[order],
@@ -120,25 +123,48 @@ def centroid_table(
             "size": statistics.size[order],
             "mean_distance_m": statistics.mean_distance_m[order],
             "max_distance_m": statistics.max_distance_m[order],
+            "nearest_row": pd.arrays.IntegerArray(nearest["row"], is_empty, copy=True),
         }
     )
+    if has_ids(nearest):
+        table["nearest_id"] = [id.decode("utf-8", "replace") for id in nearest[ID]]
+    table["nearest_latitude"] = np.where(is_empty, np.nan, nearest["latitude"])
+    table["nearest_longitude"] = np.where(is_empty, np.nan, nearest["longitude"])
+    table["nearest_distance_m"] = statistics.nearest_distance_m[order]
+    return table
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
     r"""Return `centroids.csv`: UTF-8, lines that end in \n, metres to the millimetre.
 
-    An empty cluster has no distances: those cells are empty.
+    The nearest places' coordinates and ids are as the upload has them. An empty cluster
+    has no distances and no nearest place: those cells are empty.
     """
-    decimals = {
-        "latitude": DECIMALS,
-        "longitude": DECIMALS,
-        "mean_distance_m": _DISTANCE_DECIMALS,
-        "max_distance_m": _DISTANCE_DECIMALS,
-    }
-    text = table.copy()
-    for column, digits in decimals.items():
-        text[column] = [
-            "" if np.isnan(value) else f"{value:.{digits}f}" for value in table[column]
-        ]
-    csv: str = text.to_csv(index=False, lineterminator="\n")
-    return csv.encode()
+    columns = [
+        [_field("" if pd.isna(value) else _text(name, value)) for value in table[name]]
+        for name in table.columns
+    ]
+    lines = [table.columns, *zip(*columns, strict=True)]
+    return "".join(",".join(line) + "\n" for line in lines).encode()
+
+
+def _text(column: str, value: Any) -> str:
+    if column in ("latitude", "longitude"):
+        return f"{value:.{DECIMALS}f}"
+    if column in ("nearest_latitude", "nearest_longitude"):
+        # The fewest digits that are read as the same number again.
+        return np.format_float_positional(value + 0.0, trim="0")  # no negative zero
+    if column.endswith("_m"):
+        return f"{value:.{_DISTANCE_DECIMALS}f}"
+    return str(value)
+
+
+def _field(text: str) -> str:
+    r"""Return a text as a field of a CSV file (RFC 4180).
+
+    Where lines end in \n, the `csv` module and pandas leave a lone \r bare, which
+    readers take for the end of a line.
+    """
+    if not any(mark in text for mark in ',"\r\n'):
+        return text
+    return '"' + text.replace('"', '""') + '"'

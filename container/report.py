@@ -119,8 +119,8 @@ def _measure(
     extent.add(placed.latitude, placed.longitude)
     sample = Sample(_MOST_DRAWN, seed=int(record.run_id, 16))
     for part in parts():
+        tally.add(part)
         latitude, longitude = part["latitude"], part["longitude"]
-        tally.add(latitude, longitude)
         extent.add(latitude, longitude)
         sample.add(latitude, longitude)
     statistics = tally.result()

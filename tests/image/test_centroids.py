@@ -1,3 +1,5 @@
+import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,12 +59,18 @@ def test_a_centroid_that_is_no_place_is_refused(centroid: tuple[float, float]) -
         place_on_earth(np.array([centroid]), PLANE, unused)
 
 
-def statistics(size: list[int]) -> ClusterStatistics:
+def statistics(size: list[int], ids: list[str] | None = None) -> ClusterStatistics:
     is_empty = np.array(size) == 0
+    k = len(size)
+    column = None if ids is None else np.array([id.encode() for id in ids])
+    nearest = places.make(np.arange(k) + 2, np.full(k, 1.5), np.arange(k) / 3, column)
+    nearest[is_empty] = np.zeros((), nearest.dtype)
     return ClusterStatistics(
         size=np.array(size),
         mean_distance_m=np.where(is_empty, np.nan, 1234.56789),
         max_distance_m=np.where(is_empty, np.nan, 9999.0),
+        nearest=nearest,
+        nearest_distance_m=np.where(is_empty, np.nan, 12.3456),
         mean_square_distance=1.0,
         overall_mean_distance_m=1.0,
     )
@@ -83,10 +91,81 @@ def test_the_csv_is_plain() -> None:
         np.array([22.31234567, -0.5]), np.array([114.1, -180.0]), statistics([3, 0])
     )
     assert to_csv(table) == (
-        b"cluster,latitude,longitude,size,mean_distance_m,max_distance_m\n"
-        b"1,22.3123457,114.1000000,3,1234.568,9999.000\n"
-        b"2,-0.5000000,-180.0000000,0,,\n"
+        b"cluster,latitude,longitude,size,mean_distance_m,max_distance_m,"
+        b"nearest_row,nearest_latitude,nearest_longitude,nearest_distance_m\n"
+        b"1,22.3123457,114.1000000,3,1234.568,9999.000,2,1.5,0.0,12.346\n"
+        b"2,-0.5000000,-180.0000000,0,,,,,,\n"
     )
+
+
+def test_nearest_places_follow_their_clusters() -> None:
+    latitude = np.array([1.0, 2.0, 3.0])
+    table = centroid_table(latitude, latitude, statistics([1, 9, 4], ["a", "b", "c"]))
+    assert table["latitude"].tolist() == [2, 3, 1]
+    assert table["nearest_row"].tolist() == [3, 4, 2]
+    assert table["nearest_id"].tolist() == ["b", "c", "a"]
+    assert table["nearest_longitude"].tolist() == [1 / 3, 2 / 3, 0]
+
+
+def test_a_nearest_place_is_found_again_by_its_coordinates() -> None:
+    figures = statistics([3, 2])
+    exact = [(1e-9, -179.99999999999997), (-0.1234567890123456, 5e-324)]
+    figures.nearest["latitude"], figures.nearest["longitude"] = np.transpose(exact)
+    text = to_csv(centroid_table(np.zeros(2), np.zeros(2), figures)).decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    cells = [(row["nearest_latitude"], row["nearest_longitude"]) for row in rows]
+    assert [(float(a), float(b)) for a, b in cells] == exact
+    assert "e" not in cells[0][0]
+
+
+IDS = [
+    "007",
+    "+1.50",
+    "a,b",
+    'say "here"',
+    '"',
+    "two\nlines",
+    "two\r\nlines",
+    "a\rb",
+    " spaces ",
+    "Zürich 北 🏥",
+    "a\u2028b\x85c",
+    "a;b\tc",
+    "1e5",
+    "NA",
+    "",
+]
+
+
+def test_ids_come_back_exactly_as_they_stood() -> None:
+    k = len(IDS)
+    table = centroid_table(np.zeros(k), np.arange(k) / 1, statistics([1] * k, IDS))
+    text = to_csv(table).decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["nearest_id"] for row in rows] == IDS
+    assert list(rows[0])[6:] == [
+        "nearest_row",
+        "nearest_id",
+        "nearest_latitude",
+        "nearest_longitude",
+        "nearest_distance_m",
+    ]
+    again = pd.read_csv(
+        io.BytesIO(to_csv(table)), dtype={"nearest_id": str}, keep_default_na=False
+    )
+    assert again["nearest_id"].tolist() == IDS
+
+
+def test_an_id_that_is_no_utf_8_does_not_keep_the_rest_back() -> None:
+    figures = statistics([3], ["?"])
+    figures.nearest["id"] = b"\xff"
+    table = centroid_table(np.zeros(1), np.zeros(1), figures)
+    assert table["nearest_id"].tolist() == ["\ufffd"]
+
+
+def test_an_empty_cluster_has_no_id() -> None:
+    table = centroid_table(np.zeros(2), np.zeros(2), statistics([3, 0], ["a", "b"]))
+    assert to_csv(table).endswith(b",0,,,,,,,\n")
 
 
 def test_no_zero_is_negative() -> None:
@@ -100,5 +179,8 @@ def test_pandas_reads_the_csv_back(tmp_path: Path) -> None:
     table = centroid_table(np.array([1.5, 2]), np.array([3.0, 4]), statistics([3, 0]))
     path.write_bytes(to_csv(table))
     pd.testing.assert_frame_equal(
-        pd.read_csv(path), table, check_exact=False, atol=1e-3
+        pd.read_csv(path, dtype={"nearest_row": "Int64"}),
+        table,
+        check_exact=False,
+        atol=1e-3,
     )

@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -65,15 +66,23 @@ def run(
     sequencer: str = "0A",
     s3: FakeS3 | None = None,
     left_out: dict[str, Any] | None = None,
+    ids: list[str] | None = None,
 ) -> Run:
     s3 = s3 or FakeS3()
     shape = GEOMETRIES[geometry]
     if features is None:
         features = shape.features(*CENTROIDS)
     centre = shape.features(latitude, longitude).mean(axis=0)
-    parts = np.array_split(
-        places.make(np.arange(len(latitude)), latitude, longitude), 2
-    )
+    names = None if ids is None else [id.encode() for id in ids]
+    parts = [
+        places.make(
+            part,
+            latitude[part],
+            longitude[part],
+            None if names is None else np.array([names[row] for row in part]),
+        )
+        for part in np.array_split(np.arange(len(latitude)), 2)
+    ]
     record = RunRecord(
         upload=Upload(
             bucket=BUCKET,
@@ -138,12 +147,30 @@ def test_a_completed_job_becomes_results(geometry: str, unit: str) -> None:
         table["latitude"].to_numpy(),
         table["longitude"].to_numpy(),
     )
-    tally.add(LATITUDE, LONGITUDE)
+    tally.add(places.make(np.arange(len(LATITUDE)), LATITUDE, LONGITUDE))
     again = tally.result()
     assert status["mean_square_distance"] == pytest.approx(again.mean_square_distance)
     assert status["mean_square_distance_unit"] == unit
     assert status["mean_distance_m"] == pytest.approx(again.overall_mean_distance_m)
-    np.testing.assert_allclose(table["max_distance_m"], again.max_distance_m, atol=1e-3)
+    for name in ("max_distance_m", "nearest_distance_m"):
+        np.testing.assert_allclose(table[name], getattr(again, name), atol=1e-3)
+    assert table["nearest_row"].tolist() == again.nearest["row"].tolist()
+    assert table["nearest_latitude"].tolist() == again.nearest["latitude"].tolist()
+    assert "nearest_id" not in table
+
+
+def test_the_nearest_places_are_named_by_the_uploads_own_ids() -> None:
+    ids = ["01", "02", "a,b", "x", "Zürich 北", '6 "inch"']
+    here = run(ids=ids)
+    assert here.report().state is State.SUCCEEDED
+    text = here.output("centroids.csv").decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    for row in rows:
+        place = int(row["nearest_row"])
+        assert row["nearest_id"] == ids[place]
+        assert float(row["nearest_latitude"]) == LATITUDE[place]
+        assert float(row["nearest_longitude"]) == LONGITUDE[place]
+    assert (rows[0]["nearest_id"], rows[2]["nearest_id"]) == ("02", '6 "inch"')
 
 
 def test_the_status_is_written_last_and_the_run_says_that_it_is_being_reported() -> (
@@ -249,7 +276,7 @@ def test_an_empty_cluster_is_told_as_a_warning() -> None:
     here.report()
     (warning,) = here.status()["warnings"]
     assert "Empty clusters" in warning
-    assert here.output("centroids.csv").endswith(b",0,,\n")
+    assert here.output("centroids.csv").endswith(b",0,,,,,,\n")
 
 
 def test_what_is_unexpected_propagates() -> None:
