@@ -1,6 +1,7 @@
 """The whole way, shown: deploy, upload, watch, fetch."""
 
 import csv
+import io
 import json
 import shutil
 import time
@@ -147,19 +148,22 @@ def fetch(s3: Any, bucket: str, prefix: str, status: Document, results: Path) ->
 
 def as_table(text: str) -> str:
     """Return a CSV of figures as right-aligned columns, rounded for people."""
-    header, *rows = csv.reader(text.splitlines())
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
     lines = [header, *(list(map(_rounded, header, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
 
 
 def _rounded(name: str, value: str) -> str:
+    if name == "nearest_id":
+        return value  # a text, even if it looks like a number
     try:
         number = float(value)
     except ValueError:
         return value
     # Five decimal places of a degree are about a metre.
-    return f"{number:.5f}" if name in ("latitude", "longitude") else f"{number:,.0f}"
+    is_degrees = name.endswith(("latitude", "longitude"))
+    return f"{number:.5f}" if is_degrees else f"{number:,.0f}"
 
 
 @contextmanager

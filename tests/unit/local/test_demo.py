@@ -109,15 +109,15 @@ def test_results_are_what_the_status_names_and_nothing_else(tmp_path: Path) -> N
 
 def test_figures_are_rounded_and_aligned() -> None:
     table = (
-        "cluster,latitude,size,max_distance_m,name\n"
-        "0,22.3000049,7,12345.6,A\n"
-        "1,-1,10,,Bé\n"
+        "cluster,latitude,size,max_distance_m,nearest_id,nearest_latitude\n"
+        "0,22.3000049,7,12345.6,007,22.5\n"
+        "1,-1,10,,Bé,\n"
     )
 
     assert demo.as_table(table).splitlines() == [
-        "cluster  latitude  size  max_distance_m  name",
-        "      0  22.30000     7          12,346     A",
-        "      1  -1.00000    10                    Bé",
+        "cluster  latitude  size  max_distance_m  nearest_id  nearest_latitude",
+        "      0  22.30000     7          12,346         007          22.50000",
+        "      1  -1.00000    10                          Bé                  ",
     ]
 
 
