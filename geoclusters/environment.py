@@ -60,6 +60,8 @@ class IngestSettings(FunctionSettings):
     max_upload_bytes: int
     #: The share of a table's rows that may be left out, in percent.
     most_left_out_percent: int
+    #: The largest number of instances that a training job may use.
+    instance_count: int
 
 
 @dataclass(frozen=True, kw_only=True)

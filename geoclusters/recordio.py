@@ -24,7 +24,7 @@ _FLOAT32_TENSOR_FIELD = 2  # Value.float32_tensor
 _VALUES_FIELD = 1  # Float32Tensor.values: repeated float [packed]
 
 
-def encode(features: NDArray[np.float32]) -> bytes:
+def encode(features: NDArray[np.float32]) -> bytearray:
     """Return records of RecordIO-protobuf, one for each row.
 
     Parameters
@@ -40,12 +40,13 @@ def encode(features: NDArray[np.float32]) -> bytes:
         raise ValueError(msg)
     n, d = features.shape
     head, tail = _frame(d)
-    records = np.empty((n, len(head) + 4 * d + len(tail)), np.uint8)
-    records[:, : len(head)] = np.frombuffer(head, np.uint8)
-    values = np.ascontiguousarray(features, "<f4").view(np.uint8)
-    records[:, len(head) : len(head) + 4 * d] = values
-    records[:, len(head) + 4 * d :] = np.frombuffer(tail, np.uint8)
-    return records.tobytes()
+    record = bytearray(head + bytes(4 * d) + tail)
+    records = record * n
+    values: NDArray[np.float32] = np.ndarray(
+        (n, d), "<f4", records, offset=len(head), strides=(len(record), 4)
+    )
+    values[...] = features
+    return records
 
 
 def record_bytes(d: int) -> int:

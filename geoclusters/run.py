@@ -56,14 +56,16 @@ class RunRecord:
     k: int
     #: A name in `geodesy.GEOMETRIES`.
     geometry: str
-    #: Names of the columns that latitude and longitude were read from.
-    latitude_column: str
-    longitude_column: str
+    #: Which columns were read, how, and why; see `tables.reader.Table.columns`.
+    columns: dict[str, str]
     #: What was found out about the file; see `tables.reader.Table.detected`.
     table: dict[str, str | int]
     #: Rows of the table, the header not counted.
     rows_read: int
     rows_usable: int
+    #: Different places among them; an estimate where there are too many to count.
+    distinct_places: int
+    distinct_places_exact: bool
     #: For each reason why rows were left out: how many `rows`, and the `first` ones.
     left_out: dict[str, Any]
     #: Subtracted from the features before they became float32; length feature_dim.

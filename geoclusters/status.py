@@ -82,14 +82,13 @@ def run_figures(record: RunRecord) -> dict[str, Any]:
     return {
         "k": record.k,
         "geometry": record.geometry,
-        "columns": {
-            "latitude": record.latitude_column,
-            "longitude": record.longitude_column,
-        },
+        "columns": record.columns,
         "table": record.table,
         "rows": {
             "read": record.rows_read,
             "usable": record.rows_usable,
+            "duplicates": record.rows_usable - record.distinct_places,
+            "duplicates_exact": record.distinct_places_exact,
             "left_out": record.left_out,
         },
     }

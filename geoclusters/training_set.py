@@ -17,17 +17,39 @@ from geoclusters.geodesy import Floats, Geometry
 
 #: The centre is the mean of so many usable rows, the file's first ones.
 CENTRE_ROWS: Final = 65_536
-#: A shard is one object, written by one request.
-MOST_SHARD_BYTES: Final = 64 * 1024 * 1024
+#: A shard is one object, written by one request. (Several are in memory at a time.)
+MOST_SHARD_BYTES: Final = 16 * 1024 * 1024
+_LEAST_SHARD_BYTES: Final = 1024 * 1024
+#: Shards for each instance, so that the last one's shortness weighs little.
+_SHARDS_AN_INSTANCE: Final = 8
 
 Records = NDArray[np.float32]
+
+
+def shard_bytes(upload_bytes: int, instance_count: int) -> int:
+    """Return how large the shards should be for training on several instances.
+
+    Each instance gets whole shards. Training records take about half the bytes of the
+    table that they come from.
+
+    Parameters
+    ----------
+    upload_bytes : int
+        Size of the table.
+    instance_count : int
+        Instances that may train.
+    """
+    if instance_count == 1:
+        return MOST_SHARD_BYTES
+    wanted = upload_bytes // 2 // (_SHARDS_AN_INSTANCE * instance_count)
+    return max(_LEAST_SHARD_BYTES, min(wanted, MOST_SHARD_BYTES))
 
 
 class Shard(NamedTuple):
     """One object of training records."""
 
     part: int
-    body: bytes
+    body: bytearray
 
 
 class FairSample:
@@ -98,8 +120,8 @@ class TrainingSet:
         self._geometry = geometry
         width = geometry.feature_dim
         self._rows_a_shard = most_shard_bytes // recordio.record_bytes(width)
-        sample_rows = min(first_shard_rows, self._rows_a_shard)
-        self._sample = FairSample(sample_rows, width, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        self._sample = FairSample(first_shard_rows, width, rng)
         self._first: list[Floats] = []
         self._centre: Floats | None = None
         self._waiting: list[Records] = []
@@ -134,7 +156,10 @@ class TrainingSet:
         if self._centre is None:
             yield from self._add_first()
         if self._waiting_rows:
-            yield self._shard(np.concatenate(self._waiting))
+            rest = np.concatenate(self._waiting)
+            # up to two shards wait: two halves rather than a full and a tiny one
+            for half in np.array_split(rest, 1 + (len(rest) > self._rows_a_shard)):
+                yield self._shard(half)
         yield Shard(0, recordio.encode(self._sample.take()))
 
     def _add_first(self) -> Iterator[Shard]:
@@ -152,14 +177,14 @@ class TrainingSet:
         passed_on = self._sample.offer(records)
         self._waiting.append(passed_on)
         self._waiting_rows += len(passed_on)
-        if self._waiting_rows < self._rows_a_shard:
+        if self._waiting_rows < 2 * self._rows_a_shard:
             return
         waiting = np.concatenate(self._waiting)
-        full = len(waiting) - len(waiting) % self._rows_a_shard
-        for start in range(0, full, self._rows_a_shard):
-            yield self._shard(waiting[start : start + self._rows_a_shard])
-        self._waiting = [waiting[full:].copy()]
-        self._waiting_rows = len(waiting) - full
+        while len(waiting) >= 2 * self._rows_a_shard:
+            yield self._shard(waiting[: self._rows_a_shard])
+            waiting = waiting[self._rows_a_shard :]
+        self._waiting = [waiting.copy()]
+        self._waiting_rows = len(waiting)
 
     def _shard(self, records: Records) -> Shard:
         shard = Shard(self._next_part, recordio.encode(records))

@@ -14,8 +14,9 @@ from infra.elf import drop_symbols
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
-#: Lambda refuses more than 250 MiB (262 MB), unpacked.
-LARGEST_BUNDLE_BYTES = 230_000_000
+#: Lambda refuses more than 250 MiB (262 MB), unpacked. (polars has 137 MB, numpy 57,
+#: pyproj 33.)
+LARGEST_BUNDLE_BYTES = 250_000_000
 
 _NOT_CODE = shutil.ignore_patterns("__pycache__", "*.in", "*.md", "requirements.txt")
 

@@ -53,6 +53,7 @@ class Ingest(Construct):
                 default_k=settings.default_k,
                 max_upload_bytes=settings.max_upload_bytes,
                 most_left_out_percent=settings.most_left_out_percent,
+                instance_count=settings.instance_count,
             )
         )
         data.allow(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geoclusters.errors import TableError
 
@@ -21,8 +22,29 @@ MOST_RECORD_BYTES = 64 * 1024 * 1024
 
 csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
 
+Positions = NDArray[np.int64]
+
 _QUOTE, _CR, _LF = b'"\r\n'
 _LONE_CARRIAGE_RETURN = re.compile(rb"\r(?!\n)")
+
+
+class Format(NamedTuple):
+    """How records are cut into fields."""
+
+    delimiter: str
+    #: Whether blanks stand between the delimiter and quotation marks: `1, "a, b"`.
+    blank_before_quote: bool = False
+
+    def reader(
+        self, lines: Iterable[str], *, strict: bool = False
+    ) -> Iterator[list[str]]:
+        """Return the `csv` module's reader of lines."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            skipinitialspace=self.blank_before_quote,
+            strict=strict,
+        )
 
 
 class Block(NamedTuple):
@@ -33,9 +55,7 @@ class Block(NamedTuple):
     well_quoted: bool
 
 
-def blocks(
-    chunks: Iterable[bytes], block_bytes: int, delimiter: str = ","
-) -> Iterator[Block]:
+def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[Block]:
     """Yield the bytes of `chunks` in blocks that end where a record ends.
 
     Each block is about `block_bytes` long; what is held at a time doesn't grow with the
@@ -56,10 +76,9 @@ def blocks(
         if size < wanted:
             continue
         data = b"".join(held)
-        well_quoted = _is_well_quoted(data, delimiter)
-        end = (
-            _end_when_well_quoted(data) if well_quoted else _end_by_csv(data, delimiter)
-        )
+        quotes = _quotes(data)
+        well_quoted = _is_well_quoted(data, quotes, form)
+        end = _end_by_count(data, quotes) if well_quoted else _end_by_csv(data, form)
         if end:
             yield Block(data[:end], well_quoted)
         elif size > MOST_RECORD_BYTES:
@@ -75,44 +94,51 @@ def blocks(
         wanted = max(block_bytes, 2 * size)  # don't scan a long record again and again
     rest = b"".join(held)
     if rest:
-        closed = rest.count(b'"') % 2 == 0
-        yield Block(rest, closed and _is_well_quoted(rest, delimiter))
+        quotes = _quotes(rest)
+        closed = len(quotes) % 2 == 0
+        yield Block(rest, closed and _is_well_quoted(rest, quotes, form))
 
 
-def _is_well_quoted(data: bytes, delimiter: str) -> bool:
+def _quotes(data: bytes) -> Positions:
+    """Return where quotation marks stand."""
+    if b'"' not in data:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == _QUOTE)
+
+
+def _is_well_quoted(data: bytes, quotes: Positions, form: Format) -> bool:
     """Return whether each quotation mark in `data` opens or closes a field.
 
     `data` starts where a record starts; its last record may be incomplete. A doubled
     mark inside a field counts as closing and opening it again.
     """
+    if form.blank_before_quote:
+        return False
     array = np.frombuffer(data, np.uint8)
-    between = (_QUOTE, ord(delimiter), _LF)
-    quotes = np.flatnonzero(array == _QUOTE)
+    between = np.zeros(256, np.bool_)
+    between[[_QUOTE, ord(form.delimiter), _LF]] = True
     opening, closing = quotes[::2], quotes[1::2]
-    before = np.take(array, opening - 1, mode="wrap")
-    may_open = np.isin(before, between) | (opening == 0)
-    after = np.take(array, closing + 1, mode="clip")
-    line_end = (after == _CR) & (np.take(array, closing + 2, mode="clip") == _LF)
-    may_close = np.isin(after, between) | line_end
-    may_close |= closing == len(data) - 1
-    return bool(may_open.all() and may_close.all())
+    may_open = between[array[opening - 1]] | (opening == 0)
+    if not may_open.all():
+        return False
+    after = array[np.minimum(closing + 1, len(data) - 1)]
+    may_close = between[after] | (closing == len(data) - 1)
+    if _CR in after:
+        behind = array[np.minimum(closing + 2, len(data) - 1)]
+        may_close |= (after == _CR) & (behind == _LF)
+    return bool(may_close.all())
 
 
-def _end_when_well_quoted(data: bytes) -> int:
-    """Return how many bytes of `data` are whole records."""
+def _end_by_count(data: bytes, quotes: Positions) -> int:
+    """Return how many bytes of well quoted `data` are whole records."""
     end = len(data)
-    quotes = data.count(b'"')
-    while True:
-        newline = data.rfind(b"\n", 0, end)
-        if newline < 0:
-            return 0
-        quotes -= data.count(b'"', newline, end)
-        if quotes % 2 == 0:
-            return newline + 1
-        end = newline
+    while (end := data.rfind(b"\n", 0, end)) >= 0:
+        if np.searchsorted(quotes, end) % 2 == 0:
+            return end + 1
+    return 0
 
 
-def _end_by_csv(data: bytes, delimiter: str) -> int:
+def _end_by_csv(data: bytes, form: Format) -> int:
     """Return how many bytes of `data` are whole records, as the `csv` module reads.
 
     The last one is left out: the module takes the end of its input for the end of a
@@ -120,12 +146,12 @@ def _end_by_csv(data: bytes, delimiter: str) -> int:
     """
     lines = Lines(data)
     whole = end = 0
-    for _ in records(lines, delimiter):
+    for _ in records(lines, form):
         whole, end = end, lines.taken
     return whole
 
 
-def records(lines: "Lines", delimiter: str) -> Iterator[list[str]]:
+def records(lines: "Lines", form: Format) -> Iterator[list[str]]:
     """Yield the fields of each record, as the `csv` module reads them.
 
     Raises
@@ -134,12 +160,12 @@ def records(lines: "Lines", delimiter: str) -> Iterator[list[str]]:
         If it can't read on.
     """
     try:
-        yield from csv.reader(lines, delimiter=delimiter)
+        yield from form.reader(lines)
     except csv.Error as error:
         raise _unreadable(lines.last) from error
 
 
-def check_closed(last_record: bytes, delimiter: str) -> None:
+def check_closed(last_record: bytes, form: Format) -> None:
     """Refuse a last record that swallows lines because a quotation mark stays open.
 
     Raises
@@ -150,7 +176,7 @@ def check_closed(last_record: bytes, delimiter: str) -> None:
     if b"\n" not in last_record.rstrip(b"\r\n"):
         return
     try:
-        list(csv.reader(Lines(last_record), delimiter=delimiter, strict=True))
+        list(form.reader(Lines(last_record), strict=True))
     except csv.Error as error:
         if "end of data" in str(error):
             raise _unreadable(next(iter(Lines(last_record)))) from error

@@ -1,23 +1,25 @@
-"""Which two columns of a table hold latitude and longitude."""
+"""Which columns of a table may hold its coordinates, by their names."""
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import IntEnum
+from typing import Final, NamedTuple, NoReturn
 
 from geoclusters.errors import TableError
 
 #: What open-data portals call the columns, the more explicit names first, in English,
 #: Spanish, Italian, German, Dutch, Polish, Russian, Chinese and Japanese. (French and
 #: Portuguese say latitude and longitude.) Written as `_plain` leaves them.
-LATITUDE_NAMES = (
+LATITUDE_NAMES: Final = (
     *("latitude", "lat", "decimallatitude", "latitudedeg", "latitudedd", "latdeg"),
     *("latdd", "wgs84latitude", "wgs84lat", "latwgs84", "latitudewgs84", "gpslatitude"),
     *("gpslat", "geolat", "geolatitude", "stoplat", "latitud", "latitudine"),
     *("breitengrad", "geographischebreite", "geogrbreite", "breedtegraad"),
     *("szerokośćgeograficzna", "широта", "緯度", "纬度"),
 )
-LONGITUDE_NAMES = (
+LONGITUDE_NAMES: Final = (
     *("longitude", "lon", "lng", "long", "decimallongitude", "longitudedeg"),
     *("longitudedd", "londeg", "longdeg", "londd", "wgs84longitude", "wgs84lon"),
     *("wgs84long", "lonwgs84", "longwgs84", "longitudewgs84", "gpslongitude", "gpslon"),
@@ -26,8 +28,38 @@ LONGITUDE_NAMES = (
     *("geogrlänge", "lengtegraad", "długośćgeograficzna", "долгота"),
     *("經度", "经度", "経度"),
 )
+#: One column with both, as Socrata, Opendatasoft, PostGIS and others write it.
+ONE_COLUMN_NAMES: Final = (
+    *("latlon", "latlng", "latlong", "latitudelongitude", "lonlat", "lnglat"),
+    *("longlat", "longitudelatitude", "coordinates", "coordinate", "coords"),
+    *("geopoint2d", "geopoint", "geolocation", "location", "location1", "position"),
+    *("wkt", "thegeom", "geom", "geometry", "geometrie", "shape", "geoshape", "point"),
+    *("gps", "gpscoordinates", "latlonwgs84", "coordenadas", "coordenadasgps"),
+    *("geolocalización", "geolocalizacion", "ubicación", "ubicacion", "coordonnées"),
+    *("coordonnees", "coordonneesgps", "coordonnéesgps", "géolocalisation", "geo"),
+    *("coordonnéesgéographiques", "koordinaten", "geokoordinaten", "gpskoordinaten"),
+    *("coordinate", "coordinategps", "coördinaten", "coordenada", "座標", "坐标"),
+    *("經緯度", "经纬度", "координаты"),
+)
+#: Northing and easting, y and x.
+NORTHING_EASTING_NAMES: Final = (
+    *(("northing", "easting"), ("northings", "eastings"), ("north", "east")),
+    *(("y", "x"), ("ycoord", "xcoord"), ("coordy", "coordx"), ("pointy", "pointx")),
+    *(("ycoordinate", "xcoordinate"), ("utmnorthing", "utmeasting"), ("utmy", "utmx")),
+    *(("hochwert", "rechtswert"), ("nordwert", "ostwert"), ("hoch", "rechts")),
+    *(("coordenaday", "coordenadax"), ("coordonneey", "coordonneex")),
+    *(("coordonnéey", "coordonnéex"), ("ycoordinaat", "xcoordinaat"), ("rdy", "rdx")),
+    *(("nkoordinate", "ekoordinate"), ("ykoordinate", "xkoordinate"), ("nord", "est")),
+    *(
+        ("yutm", "xutm"),
+        ("ylambert93", "xlambert93"),
+        ("yl93", "xl93"),
+        ("geoy", "geox"),
+    ),
+    *(("n", "e"), ("y坐标", "x坐标"), ("y座標", "x座標")),
+)
 
-_SEPARATORS = re.compile(r"[\s_.\-]+")
+_SEPARATORS = re.compile(r"[\s_.\-,/]+")
 _UNIT = re.compile(r"[(\[][^)\]]*[)\]]\s*$")
 
 
@@ -46,84 +78,160 @@ class ColumnHints:
     crs: str | None = None
 
 
-class CoordinateColumns(NamedTuple):
-    """Positions of the coordinate columns, counted from 0, and their names."""
+class Family(IntEnum):
+    """What the names of columns promise, the better first."""
 
-    latitude: int
-    longitude: int
-    latitude_name: str
-    longitude_name: str
+    LATITUDE_LONGITUDE = 0
+    ONE_COLUMN = 1
+    NORTHING_EASTING = 2
 
 
-def find_coordinates(
-    header: Sequence[str], *, latitude: str | None = None, longitude: str | None = None
-) -> CoordinateColumns:
-    """Return the columns of latitude and longitude.
+class Candidate(NamedTuple):
+    """Columns that may hold the coordinates."""
 
-    Parameters
-    ----------
-    header : sequence of str
-        The names of all columns. Case, spaces, underscores, hyphens, dots and a unit in
-        brackets don't matter.
-    latitude, longitude : str, optional
-        Names that the upload's owner gave; otherwise the usual ones are looked for, in
-        the order of `LATITUDE_NAMES` and `LONGITUDE_NAMES`.
+    family: Family
+    #: Their positions, counted from 0: latitude or northing first; or the one.
+    positions: tuple[int, ...]
+    names: tuple[str, ...]
+    #: Whether the owner of the table named them.
+    is_given: bool
 
-    Raises
-    ------
-    TableError
-        If a column is missing, or several could be meant.
+
+class Header:
+    """The names of a table's columns.
+
+    Case, spaces, underscores, hyphens, dots, commas, slashes and a unit in brackets
+    don't matter.
     """
-    lat = _find(header, "latitude", latitude, LATITUDE_NAMES)
-    lon = _find(header, "longitude", longitude, LONGITUDE_NAMES)
-    if lat == lon:
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._positions: dict[str, list[int]] = {}
+        for position, name in enumerate(names):
+            self._positions.setdefault(_plain(name), []).append(position)
+
+    def candidates(self, hints: ColumnHints) -> Iterator[Candidate]:
+        """Yield the columns that may hold the coordinates, the better first."""
+        if hints.coordinates is not None:
+            if self._is_one(name := _plain(hints.coordinates)):
+                yield self._candidate(Family.ONE_COLUMN, (name,), is_given=True)
+            return
+        latitude = self._first(hints.latitude, LATITUDE_NAMES)
+        longitude = self._first(hints.longitude, LONGITUDE_NAMES)
+        is_given = (hints.latitude, hints.longitude) != (None, None)
+        if latitude and longitude and latitude != longitude:
+            names = (latitude, longitude)
+            yield self._candidate(Family.LATITUDE_LONGITUDE, names, is_given=is_given)
+        if is_given:
+            return
+        for name in filter(self._is_one, ONE_COLUMN_NAMES):
+            yield self._candidate(Family.ONE_COLUMN, (name,))
+        for names in NORTHING_EASTING_NAMES:
+            if all(map(self._is_one, names)):
+                yield self._candidate(Family.NORTHING_EASTING, names)
+
+    def position(self, name: str, key: str) -> int:
+        """Return the position of the one column that is called so.
+
+        Parameters
+        ----------
+        name : str
+            As the owner of the table wrote it …
+        key : str
+            … for this parameter.
+
+        Raises
+        ------
+        TableError
+            If there is none, or several.
+        """
+        found = self._positions.get(_plain(name), [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise _several(self.names[found[0]], found, key)
         msg = (
-            f"Latitude and longitude were both read from column {_shown(header[lat])}. "
-            "Name two different columns in the upload's metadata "
-            "`latitude` and `longitude`."
+            f"The upload's parameters say `{key}={name}`, but the table has no such "
+            f"column. Its columns are: {self.shown()}."
         )
         raise TableError(msg)
-    return CoordinateColumns(lat, lon, header[lat], header[lon])
 
+    def refuse(self, hints: ColumnHints) -> NoReturn:
+        """Say why `candidates` yields none.
 
-def _find(
-    header: Sequence[str], what: str, given: str | None, usual: Sequence[str]
-) -> int:
-    names = [_plain(name) for name in header]
-    for wanted in usual if given is None else (given,):
-        found = [i for i, name in enumerate(names) if name == _plain(wanted)]
-        if len(found) > 1:
-            msg = (
-                f"{len(found)} columns are called {_shown(header[found[0]])} (columns "
-                f"{', '.join(str(i + 1) for i in found)}). Give them different names, "
-                f"or name another column in the upload's metadata `{what}`."
-            )
-            raise TableError(msg)
-        if found:
-            return found[0]
-    columns = ", ".join(_shown(name) for name in header[:20])
-    if len(header) > 20:
-        columns += f" and {len(header) - 20} more"
-    if given is not None:
+        Raises
+        ------
+        TableError
+            Always.
+        """
+        if hints.coordinates is not None:
+            self.position(hints.coordinates, "coordinates")
+        for key, given, usual in (
+            ("latitude", hints.latitude, LATITUDE_NAMES),
+            ("longitude", hints.longitude, LONGITUDE_NAMES),
+        ):
+            if given is not None:
+                self.position(given, key)
+            elif self._first(None, usual) is None:
+                raise self._missing(key, usual)
+        found = shown(hints.latitude or hints.longitude or "")
         msg = (
-            f"The upload's metadata says `{what}={given}`, but the table has no such "
-            f"column. Its columns are: {columns}."
+            f"Latitude and longitude were both read from column {found}. Name two "
+            "different columns in the upload's metadata `latitude` and `longitude`, or "
+            "the one that holds both in `coordinates`."
         )
-    else:
+        raise TableError(msg)
+
+    def shown(self) -> str:
+        """Return the names for a message."""
+        columns = ", ".join(shown(name) for name in self.names[:20])
+        if len(self.names) > 20:
+            columns += f" and {len(self.names) - 20} more"
+        return columns
+
+    def _is_one(self, plain: str) -> bool:
+        return len(self._positions.get(plain, ())) == 1
+
+    def _first(self, given: str | None, usual: Sequence[str]) -> str | None:
+        names = usual if given is None else (_plain(given),)
+        return next(filter(self._is_one, names), None)
+
+    def _missing(self, key: str, usual: Sequence[str]) -> TableError:
+        for name in usual:
+            if found := self._positions.get(name):
+                return _several(self.names[found[0]], found, key)
         msg = (
-            f"No column for the {what} was found. Expected one called "
-            f"{', '.join(usual[:4])} or the like; the table's columns are: {columns}. "
-            "Rename the column, or upload with its name as metadata: "
-            f"`--metadata {what}=NAME`."
+            f"No column for the {key} was found. Expected one called "
+            f"{', '.join(usual[:4])} or the like; the table's columns are: "
+            f"{self.shown()}. Rename the columns, or upload with their names as "
+            "metadata: `--metadata latitude=NAME,longitude=NAME`; or, if one column "
+            "holds both, `--metadata coordinates=NAME`."
         )
-    raise TableError(msg)
+        return TableError(msg)
+
+    def _candidate(
+        self, family: Family, plain: tuple[str, ...], *, is_given: bool = False
+    ) -> Candidate:
+        positions = tuple(self._positions[name][0] for name in plain)
+        names = tuple(self.names[position] for position in positions)
+        return Candidate(family, positions, names, is_given)
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """Return a name for a message: quoted, not too long, control characters escaped."""
     return repr(name if len(name) <= 40 else f"{name[:40]}…")
 
 
+def _several(name: str, positions: Sequence[int], key: str) -> TableError:
+    msg = (
+        f"{len(positions)} columns are called {shown(name)} (columns "
+        f"{', '.join(str(i + 1) for i in positions)}). Give them different names, or "
+        f"name another column in the upload's metadata `{key}`."
+    )
+    return TableError(msg)
+
+
 def _plain(name: str) -> str:
     """Return a name without case, separators and a unit in brackets at its end."""
-    return _SEPARATORS.sub("", _UNIT.sub("", name)).casefold()
+    composed = unicodedata.normalize("NFKC", name)
+    return _SEPARATORS.sub("", _UNIT.sub("", composed)).casefold()

@@ -3,123 +3,202 @@
 import csv
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple, NoReturn
 
+import polars as pl
+
 from geoclusters.errors import TableError
-from geoclusters.tables.blocks import Lines
-from geoclusters.tables.columns import CoordinateColumns, find_coordinates
+from geoclusters.tables.blocks import Format, Lines
+from geoclusters.tables.columns import ColumnHints, Header, shown
+from geoclusters.tables.coordinates import (
+    Judged,
+    Quality,
+    Reading,
+    blank_to_null,
+    judge,
+    projection_of,
+)
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 #: Lines of notes above the header are passed over, so many at most.
 _MOST_PREAMBLE: Final = 30
 _ROWS_LOOKED_AT: Final = 100
-_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]*[.,]?[0-9]+\s*")
-_DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
-_DECIMAL_POINT: Final = re.compile(r"\s*[+-]?[0-9]*\.[0-9]+\s*")
+_DECIMAL_COMMA: Final = r"\d,\d"
+_DECIMAL_POINT: Final = r"\.\d"
+#: A quotation mark that doesn't follow the delimiter at once, and the field that it
+#: opens: `1, "a, b"`.
+_BLANK_BEFORE_QUOTE: Final = '{} +"'
+_QUOTED_AFTER_BLANK: Final = r'(?m){0} +"(?:[^"]|"")*" *(?={0}|\r?$)'
+
+
+class IdColumn(NamedTuple):
+    """The column whose value tells a place from the others."""
+
+    position: int
+    name: str
 
 
 class Dialect(NamedTuple):
     """How a table is written."""
 
-    delimiter: str
+    format: Format
     #: `.` or `,`.
     decimal_mark: str
     #: Records above the header.
     preamble: int
     #: Fields of the header.
     width: int
-    columns: CoordinateColumns
+    reading: Reading
+    #: None where the table's owner named none.
+    id: IdColumn | None
 
 
-def find_dialect(
-    sample: bytes, *, latitude: str | None = None, longitude: str | None = None
-) -> Dialect:
+class _Found(NamedTuple):
+    """Columns that may hold the coordinates, and the header that they stand in."""
+
+    judged: Judged
+    texts: list[pl.Series]
+    header: Header
+    #: Records above the header.
+    preamble: int
+    #: Position in `DELIMITERS`.
+    delimiter: int
+
+    def order(self) -> tuple[int, float, int, int]:
+        """Return what the best of several has the least of."""
+        judged = self.judged
+        return judged.quality, -judged.share, self.preamble, self.delimiter
+
+
+def find_dialect(sample: bytes, hints: ColumnHints) -> Dialect:
     """Return how a table is written, by the record that names its coordinates.
 
-    Where several do, as a note above the header may, it is the one that most numbers
-    stand below.
+    Where several do, as a note above the header may, or several columns could be meant,
+    the ones win that hold coordinates in the rows below: degrees before projected ones.
 
     Parameters
     ----------
     sample : bytes
         The start of the table, in UTF-8.
-    latitude, longitude : str, optional
-        Names of the coordinate columns that the table's owner gave.
+    hints : ColumnHints
+        What the table's owner said about its columns.
 
     Raises
     ------
     TableError
-        If no record names coordinate columns.
+        If no record names coordinate columns, or those hold none.
+    ParameterError
+        If the coordinate reference system that the owner named is none.
     """
-    best: tuple[float, int, int, CoordinateColumns, int] | None = None
-    for order, delimiter in enumerate(DELIMITERS):
-        records = list(_records(sample, delimiter, _MOST_PREAMBLE + _ROWS_LOOKED_AT))
-        for position, record in enumerate(records[:_MOST_PREAMBLE]):
-            try:
-                columns = find_coordinates(
-                    record, latitude=latitude, longitude=longitude
-                )
-            except TableError:
+    formats = [_format(sample, delimiter) for delimiter in DELIMITERS]
+    found = list(_found(sample, formats, hints))
+    if not found:
+        _refuse(sample, formats, hints)
+    best = _best(found)
+    if best.judged.quality is Quality.UNUSABLE:
+        raise TableError(best.judged.problem)
+    id_column = None
+    if hints.id is not None:
+        position = best.header.position(hints.id, "id")
+        id_column = IdColumn(position, best.header.names[position])
+    reading = best.judged.reading
+    return Dialect(
+        formats[best.delimiter],
+        _decimal_mark(reading.two(best.texts)),
+        best.preamble,
+        len(best.header.names),
+        replace(reading, why=reading.why + _rather_than(best, found)),
+        id_column,
+    )
+
+
+def _found(
+    sample: bytes, formats: Sequence[Format], hints: ColumnHints
+) -> Iterator[_Found]:
+    projection = projection_of(hints.crs)
+    for delimiter, form in enumerate(formats):
+        records = list(_records(sample, form, _MOST_PREAMBLE + _ROWS_LOOKED_AT))
+        for preamble, record in enumerate(records[:_MOST_PREAMBLE]):
+            if len(record) == 1 and _is_split_by_another(record[0], form.delimiter):
                 continue
-            share = _share_of_places(records[position + 1 :], columns)
-            candidate = (-share, position, order, columns, len(record))
-            best = min(best or candidate, candidate)
-    if best is None:
-        _refuse(sample, latitude, longitude)
-    _, preamble, order, columns, width = best
-    delimiter = DELIMITERS[order]
-    mark = _decimal_mark(sample, delimiter, preamble, columns)
-    return Dialect(delimiter, mark, preamble, width, columns)
+            header = Header(record)
+            for columns in header.candidates(hints):
+                rows = records[preamble + 1 :][:_ROWS_LOOKED_AT]
+                texts = _texts([row for row in rows if any(row)], columns.positions)
+                judged = judge(columns, texts, projection)
+                yield _Found(judged, texts, header, preamble, delimiter)
 
 
-def _share_of_places(records: list[list[str]], columns: CoordinateColumns) -> float:
-    """Return the share of records with two numbers: below a mere note it is low."""
-    rows = [record for record in records[:_ROWS_LOOKED_AT] if any(record)]
-    last = max(columns.latitude, columns.longitude)
-    places = [
-        record
-        for record in rows
-        if last < len(record)
-        and _NUMBER.fullmatch(record[columns.latitude])
-        and _NUMBER.fullmatch(record[columns.longitude])
+def _is_split_by_another(field: str, delimiter: str) -> bool:
+    """Return whether a record's only field, such as `lat,lon`, is rather several."""
+    return any(other in field for other in DELIMITERS if other != delimiter)
+
+
+def _best(found: Sequence[_Found]) -> _Found:
+    usable = [each for each in found if each.judged.quality is not Quality.UNUSABLE]
+    if not usable:
+        return min(found, key=_Found.order)
+    most = max(each.judged.share for each in usable)
+    good = [each for each in usable if each.judged.share >= most / 2]
+    return min(good, key=_Found.order)
+
+
+def _rather_than(best: _Found, found: Sequence[_Found]) -> str:
+    """Return which other columns of the same header were passed over."""
+    others = [
+        " and ".join(map(shown, each.judged.reading.columns.names))
+        for each in found
+        if (each.preamble, each.delimiter) == (best.preamble, best.delimiter)
+        and each is not best
     ]
-    return len(places) / max(len(rows), 1)
+    return f"; rather than {', or '.join(others[:3])}" if others else ""
 
 
-def _records(sample: bytes, delimiter: str, most: int) -> Iterator[list[str]]:
-    reader = csv.reader(Lines(sample), delimiter=delimiter)
+def _texts(rows: Sequence[Sequence[str]], positions: Sequence[int]) -> list[pl.Series]:
+    """Return some columns of rows; null where a field is blank or not there."""
+    return [
+        blank_to_null(
+            pl.Series(
+                [row[i] if i < len(row) else None for row in rows], dtype=pl.String
+            )
+        )
+        for i in positions
+    ]
+
+
+def _format(sample: bytes, delimiter: str) -> Format:
+    start = "".join(itertools.islice(Lines(sample), _MOST_PREAMBLE))
+    mark = re.escape(delimiter)
+    opened = len(re.findall(_BLANK_BEFORE_QUOTE.format(mark), start))
+    closed = len(re.findall(_QUOTED_AFTER_BLANK.format(mark), start))
+    return Format(delimiter, blank_before_quote=0 < opened == closed)
+
+
+def _records(sample: bytes, form: Format, most: int) -> Iterator[list[str]]:
     try:
-        yield from itertools.islice(reader, most)
+        yield from itertools.islice(form.reader(Lines(sample)), most)
     except csv.Error:  # with this delimiter it is no table
         return
 
 
-def _decimal_mark(
-    sample: bytes, delimiter: str, preamble: int, columns: CoordinateColumns
-) -> str:
-    """Return the mark in the first coordinates that have one."""
-    most = preamble + 1 + _ROWS_LOOKED_AT
-    commas = points = 0
-    for record in itertools.islice(
-        _records(sample, delimiter, most), preamble + 1, None
-    ):
-        for column in (columns.latitude, columns.longitude):
-            value = record[column] if column < len(record) else ""
-            commas += bool(_DECIMAL_COMMA.fullmatch(value))
-            points += bool(_DECIMAL_POINT.fullmatch(value))
+def _decimal_mark(texts: Sequence[pl.Series]) -> str:
+    """Return the mark in most of the numbers."""
+    commas = sum(int(column.str.contains(_DECIMAL_COMMA).sum()) for column in texts)
+    points = sum(int(column.str.contains(_DECIMAL_POINT).sum()) for column in texts)
     return "," if commas > points else "."
 
 
-def _refuse(sample: bytes, latitude: str | None, longitude: str | None) -> NoReturn:
+def _refuse(sample: bytes, formats: Sequence[Format], hints: ColumnHints) -> NoReturn:
     """Say what is wrong with a table in which no record names coordinates."""
-    headers = [next(_records(sample, d, 1), []) for d in DELIMITERS]
-    starts = [_records(sample, delimiter, _MOST_PREAMBLE) for delimiter in DELIMITERS]
+    headers = [next(_records(sample, form, 1), []) for form in formats]
+    starts = [_records(sample, form, _MOST_PREAMBLE) for form in formats]
     header = max(itertools.chain(*starts), key=len, default=[])
     if len(headers[0]) == 1 and sample.startswith(b'"') and len(header) == 1:
         inner = headers[0][0].encode()
-        if max(len(next(_records(inner, d, 1), [])) for d in DELIMITERS) > 1:
+        if max(len(next(_records(inner, form, 1), [])) for form in formats) > 1:
             msg = (
                 "Each row is one field in quotation marks, so the table has one column "
                 f"only: {headers[0][0][:60]!r}. Save it again without quotation marks "
@@ -132,5 +211,4 @@ def _refuse(sample: bytes, latitude: str | None, longitude: str | None) -> NoRet
             "latitude and longitude."
         )
         raise TableError(msg)
-    find_coordinates(header, latitude=latitude, longitude=longitude)
-    raise AssertionError("these columns would have been found before")
+    Header(header).refuse(hints)

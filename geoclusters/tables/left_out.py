@@ -67,7 +67,8 @@ class LeftOut:
     def __init__(self) -> None:
         self._counts = np.zeros(len(_REASONS), np.int64)
         self._named: dict[Reason, list[int]] = {reason: [] for reason in _REASONS}
-        self._listed: list[tuple[int, Reason]] = []
+        self._listed: list[tuple[Any, ...]] = []
+        self._has_ids = False
         #: Rows whose latitude can only be a longitude.
         self.swapped = 0
 
@@ -82,6 +83,7 @@ class LeftOut:
         reasons: Reasons,
         latitude: NDArray[np.float64],
         longitude: NDArray[np.float64],
+        ids: NDArray[np.bytes_] | None = None,
     ) -> None:
         """Count rows that are left out; `row` is what a spreadsheet shows."""
         beyond = (np.abs(latitude) > 90) & (np.abs(latitude) <= 180)
@@ -93,8 +95,11 @@ class LeftOut:
                 of_reason = row[reasons == position]
                 named += of_reason[: _MOST_NAMED - len(named)].tolist()
         room = MOST_LISTED - len(self._listed)
-        for number, position in zip(row[:room], reasons[:room], strict=True):
-            self._listed.append((int(number), _REASONS[position]))
+        listed = [row[:room].tolist(), [_REASONS[i] for i in reasons[:room]]]
+        if ids is not None:
+            self._has_ids = True
+            listed.append([value.decode(errors="replace") for value in ids[:room]])
+        self._listed += zip(*listed, strict=True)
 
     def summary(self) -> dict[str, Any]:
         """Return for each reason that occurs how many rows, and the first ones."""
@@ -105,10 +110,10 @@ class LeftOut:
         }
 
     def to_csv(self) -> bytes:
-        """Return the rows as a table of row and reason, at most `MOST_LISTED`."""
+        """Return a table of row, reason and, if any, id; at most `MOST_LISTED` rows."""
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row", "reason"])
+        writer.writerow(["row", "reason", *(["id"] if self._has_ids else [])])
         writer.writerows(self._listed)
         return text.getvalue().encode()
 

@@ -71,7 +71,7 @@ _CUTS: Final = (
 )
 
 #: So many rows must prove that the order is reversed.
-_LEAST_SHARE: Final = 0.05
+_LEAST_SHARE: Final = 0.02
 _LEAST_ROWS: Final = 2
 
 
@@ -148,7 +148,7 @@ def reversed_order(first: notation.Numbers, second: notation.Numbers) -> bool:
     """Return whether what stands first must be longitude, and latitude second.
 
     Values prove it if some that stand first are beyond the poles, but none that stands
-    second is. To let no typing error turn a table, it takes 5 % of the rows, and two
+    second is. To let no typing error turn a table, it takes 2 % of the rows, and two
     of them where there are as many.
 
     Parameters

@@ -2,22 +2,26 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from geoclusters.ahead import read_ahead
 from geoclusters.errors import TableError
+from geoclusters.places import MOST_ID_BYTES
 from geoclusters.tables import blocks, text
-from geoclusters.tables.columns import CoordinateColumns
+from geoclusters.tables.columns import ColumnHints
+from geoclusters.tables.coordinates import Flags, Numbers, blank_to_null
 from geoclusters.tables.dialect import Dialect, find_dialect
 from geoclusters.tables.left_out import USABLE, LeftOut, find_reasons
 
-_BLOCK_BYTES = 4 * 1024 * 1024
+_BLOCK_BYTES: Final = 4 * 1024 * 1024
+#: Blocks that are cut while an earlier one is parsed.
+_BLOCKS_AHEAD: Final = 2
 
-Numbers = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+Ids = NDArray[np.bytes_]
 
 
 class Chunk(NamedTuple):
@@ -25,11 +29,13 @@ class Chunk(NamedTuple):
 
     #: Rows in the chunk, usable or not.
     rows: int
-    #: Of the usable ones: the row as a spreadsheet shows it (its first is row 1) …
+    #: Of the usable ones: the row as a spreadsheet shows it (its first is row 1), …
     row: NDArray[np.int64]
-    #: … and coordinates in degrees.
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
+    #: … coordinates in degrees, …
+    latitude: Numbers
+    longitude: Numbers
+    #: … and what tells a place from the others, where the table's owner named a column.
+    id: Ids | None
 
 
 class Table:
@@ -39,8 +45,8 @@ class Table:
     ----------
     stream : iterable of bytes
         The file's bytes; `text.decode` and `find_dialect` say what they may be.
-    latitude, longitude : str, optional
-        Names of the coordinate columns where they are not the usual ones.
+    hints : ColumnHints
+        What the file's owner said about its columns.
     most_bytes : int, optional
         The most that a compressed file may unpack to.
 
@@ -48,14 +54,15 @@ class Table:
     ------
     TableError
         If the file is empty or no table, or names no coordinate columns.
+    ParameterError
+        If the coordinate reference system in `hints` is none.
     """
 
     def __init__(
         self,
         stream: Iterable[bytes],
+        hints: ColumnHints = ColumnHints(),  # noqa: B008 (it is frozen)
         *,
-        latitude: str | None = None,
-        longitude: str | None = None,
         most_bytes: int | None = None,
         block_bytes: int = _BLOCK_BYTES,
     ) -> None:
@@ -64,14 +71,24 @@ class Table:
         self._text = text.decode(stream, most_bytes=most_bytes)
         sample, utf8 = text.peek(self._text.stream, text.SAMPLE_BYTES)
         _check_lines(sample)
-        self._dialect = find_dialect(sample, latitude=latitude, longitude=longitude)
+        self._dialect = find_dialect(sample, hints)
         utf8 = _without(utf8, _header_bytes(sample, self._dialect))
-        self._blocks = blocks.blocks(utf8, block_bytes, self._dialect.delimiter)
+        self._blocks = blocks.blocks(utf8, block_bytes, self._dialect.format)
 
     @property
-    def columns(self) -> CoordinateColumns:
-        """The columns that coordinates are read from."""
-        return self._dialect.columns
+    def columns(self) -> dict[str, str]:
+        """Which columns the coordinates are read from, how, and why, for the record."""
+        reading = self._dialect.reading
+        columns = {
+            "latitude": reading.columns.names[0],
+            "longitude": reading.columns.names[-1],
+            "notation": reading.notation,
+        }
+        if reading.projection is not None:
+            columns["crs"] = reading.projection.name
+        if self._dialect.id is not None:
+            columns["id"] = self._dialect.id.name
+        return {**columns, "why": reading.why}
 
     @property
     def detected(self) -> dict[str, str | int]:
@@ -79,45 +96,65 @@ class Table:
         return {
             "compression": self._text.compression,
             "encoding": self._text.encoding,
-            "delimiter": self._dialect.delimiter,
+            "delimiter": self._dialect.format.delimiter,
             "decimal_mark": self._dialect.decimal_mark,
             "header_row": self._dialect.preamble + 1,
         }
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the table's rows, once."""
+        """Yield the table's rows, once.
+
+        The file is read and cut in a thread of its own, ahead of the parsing.
+        """
         first_row = self._dialect.preamble + 2  # a spreadsheet's first row is 1
-        for block in self._blocks:
-            yield (chunk := self._parse(block, first_row))
-            first_row += chunk.rows
+        with read_ahead(self._blocks, _BLOCKS_AHEAD) as blocks_ahead:
+            for block in blocks_ahead:
+                yield (chunk := self._parse(block, first_row))
+                first_row += chunk.rows
 
     def _parse(self, block: blocks.Block, first_row: int) -> Chunk:
-        latitude, longitude, missing, surplus = self._coordinates(block)
-        reasons = find_reasons(latitude, longitude, missing, surplus)
+        latitude, longitude, missing, fields = self._coordinates(block)
+        reasons = find_reasons(latitude, longitude, missing, fields.surplus)
         row = np.arange(first_row, first_row + len(reasons))
+        ids = _encoded(fields.id, row) if fields.id is not None else None
         usable = reasons == USABLE
+        if usable.all():
+            return Chunk(len(row), row, latitude, longitude, ids)
         wrong = np.flatnonzero(~usable)
-        self.left_out.add(row[wrong], reasons[wrong], latitude[wrong], longitude[wrong])
-        return Chunk(len(row), row[usable], latitude[usable], longitude[usable])
+        self.left_out.add(
+            row[wrong],
+            reasons[wrong],
+            latitude[wrong],
+            longitude[wrong],
+            None if ids is None else ids[wrong],
+        )
+        return Chunk(
+            len(row),
+            row[usable],
+            latitude[usable],
+            longitude[usable],
+            None if ids is None else ids[usable],
+        )
 
     def _coordinates(
         self, block: blocks.Block
-    ) -> tuple[Numbers, Numbers, Flags, Flags]:
-        """Return latitude, longitude (NaN where there is no number), blank, surplus."""
+    ) -> tuple[Numbers, Numbers, Flags, "_Fields"]:
+        """Return latitude, longitude (NaN where there is no number), blank, fields."""
+        reading = self._dialect.reading
         if block.well_quoted:
-            # Straight to numbers, half the time: most blocks have no bad ones.
-            fields = _read_fast(block.data, self._dialect, pl.Float64())
-            if not (fields.latitude.has_nulls() or fields.longitude.has_nulls()):
-                latitude = fields.latitude.to_numpy()
-                missing = np.zeros(len(latitude), np.bool_)
-                return latitude, fields.longitude.to_numpy(), missing, fields.surplus
+            if reading.is_plain:
+                # Straight to numbers: most blocks have no bad ones.
+                fields = _read_fast(block.data, self._dialect, pl.Float64())
+                first, second = fields.coordinates
+                are_numbers = first.dtype == second.dtype == pl.Float64
+                if are_numbers and not (first.has_nulls() or second.has_nulls()):
+                    degrees = reading.to_degrees(first.to_numpy(), second.to_numpy())
+                    return *degrees, np.zeros(len(first), np.bool_), fields
             fields = _read_fast(block.data, self._dialect, pl.String())
         else:
             fields = _read_leniently(block.data, self._dialect)
-        texts = [_blank_to_null(fields.latitude), _blank_to_null(fields.longitude)]
-        latitude, longitude = (_numbers(column) for column in texts)
-        missing = (texts[0].is_null() | texts[1].is_null()).to_numpy()
-        return latitude, longitude, missing, fields.surplus
+        texts = [blank_to_null(column) for column in fields.coordinates]
+        return *reading.read(texts), fields
 
 
 def _check_lines(sample: bytes) -> None:
@@ -136,7 +173,7 @@ def _check_lines(sample: bytes) -> None:
 def _header_bytes(sample: bytes, dialect: Dialect) -> int:
     """Return how many bytes the header has, with what stands above it."""
     lines = blocks.Lines(sample)
-    records = blocks.records(lines, dialect.delimiter)
+    records = blocks.records(lines, dialect.format)
     for _ in itertools.islice(records, dialect.preamble + 1):
         pass
     return lines.taken
@@ -145,19 +182,19 @@ def _header_bytes(sample: bytes, dialect: Dialect) -> int:
 def _without(stream: Iterator[bytes], start: int) -> Iterator[bytes]:
     """Yield a stream without its first bytes."""
     for chunk in stream:
-        yield chunk[start:]
+        yield chunk[start:] if start else chunk
         start = max(start - len(chunk), 0)
 
 
 class _Fields(NamedTuple):
-    """The coordinates of a block's rows, as numbers or texts; null where there is none.
+    """What is needed of a block's rows; null where there is nothing."""
 
-    `surplus` says which rows go on behind the header's last column. (Blank fields
-    there do no harm.)
-    """
-
-    latitude: pl.Series
-    longitude: pl.Series
+    #: Texts or numbers of each of the reading's columns.
+    coordinates: list[pl.Series]
+    #: Texts.
+    id: pl.Series | None
+    #: Which rows go on behind the header's last column. (Blank fields there do no
+    #: harm.)
     surplus: Flags
 
 
@@ -166,16 +203,18 @@ def _read_fast(block: bytes, dialect: Dialect, kind: pl.DataType) -> _Fields:
         f"column_{i + 1}": pl.String() for i in range(dialect.width + 1)
     }
     names = list(schema)
-    columns = dialect.columns
-    latitude, longitude = names[columns.latitude], names[columns.longitude]
+    wanted = [names[i] for i in dialect.reading.columns.positions]
+    id_name = [] if dialect.id is None else [names[dialect.id.position]]
+    needed = list(dict.fromkeys((*wanted, *id_name, names[-1])))
+    kinds = dict.fromkeys(wanted, kind) | dict.fromkeys(id_name, pl.String())
     frame = pl.read_csv(
         block,
         has_header=False,
-        separator=dialect.delimiter,
+        separator=dialect.format.delimiter,
         # polars has no decimal comma in fields between commas; texts are mended later
-        decimal_comma=dialect.decimal_mark == "," != dialect.delimiter,
-        schema={**schema, latitude: kind, longitude: kind},
-        columns=[latitude, longitude, names[-1]],
+        decimal_comma=dialect.decimal_mark == "," != dialect.format.delimiter,
+        schema={**schema, **kinds},
+        columns=needed,
         encoding="utf8-lossy",
         ignore_errors=True,
         truncate_ragged_lines=True,
@@ -187,32 +226,49 @@ def _read_fast(block: bytes, dialect: Dialect, kind: pl.DataType) -> _Fields:
         surplus = np.zeros(len(behind), np.bool_)
     else:
         surplus = (behind.fill_null("").str.strip_chars() != "").to_numpy()
-    return _Fields(frame[latitude], frame[longitude], surplus)
+    ids = frame[id_name[0]] if id_name else None
+    return _Fields([frame[name] for name in wanted], ids, surplus)
 
 
 def _read_leniently(block: bytes, dialect: Dialect) -> _Fields:
     """Do as `_read_fast`, as texts, where marks stand in the middle of a field."""
-    columns = dialect.columns
-    latitude, longitude, surplus = [], [], []
+    positions = dialect.reading.columns.positions
+    id_position = [] if dialect.id is None else [dialect.id.position]
+    wanted: list[list[str]] = [[] for _ in (*positions, *id_position)]
+    surplus = []
     lines = blocks.Lines(block)
     start = end = 0
-    for record in blocks.records(lines, dialect.delimiter):
+    for record in blocks.records(lines, dialect.format):
         start, end = end, lines.taken
         fields = record + [""] * (dialect.width + 1 - len(record))
-        latitude.append(fields[columns.latitude])
-        longitude.append(fields[columns.longitude])
+        for column, position in zip(wanted, (*positions, *id_position), strict=True):
+            column.append(fields[position])
         surplus.append(bool(fields[dialect.width].strip()))
-    blocks.check_closed(block[start:], dialect.delimiter)
-    return _Fields(pl.Series(latitude), pl.Series(longitude), np.array(surplus))
+    blocks.check_closed(block[start:], dialect.format)
+    series = [pl.Series(column, dtype=pl.String) for column in wanted]
+    return _Fields(
+        series[: len(positions)],
+        series[-1] if id_position else None,
+        np.array(surplus, np.bool_),
+    )
 
 
-def _blank_to_null(texts: pl.Series) -> pl.Series:
-    # A byte order mark stands where files were joined; polars drops some by itself.
-    stripped = texts.str.strip_chars().str.strip_prefix("\ufeff")
-    return stripped.set(stripped == "", None)
+def _encoded(ids: pl.Series, row: NDArray[np.int64]) -> Ids:
+    """Return ids as UTF-8 of equal length.
 
-
-def _numbers(texts: pl.Series) -> Numbers:
-    """Return numbers, with decimal points or commas; NaN where a text is none."""
-    points = texts.str.replace(",", ".", literal=True)
-    return points.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    Raises
+    ------
+    TableError
+        If one is too long.
+    """
+    texts = ids.fill_null("")
+    longest = texts.str.len_bytes().max()
+    if isinstance(longest, int) and longest > MOST_ID_BYTES:
+        first = int(texts.str.len_bytes().arg_max() or 0)
+        msg = (
+            f"The id in row {row[first]:,} has {longest:,} bytes: "
+            f"{texts[first][:40]!r}…. An id may have {MOST_ID_BYTES} at most. Name "
+            "another column in the upload's metadata `id`."
+        )
+        raise TableError(msg)
+    return np.array([text.encode() for text in texts.to_list()], np.bytes_)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from geoclusters.errors import TableError
+from geoclusters.tables.distinct import DistinctPlaces
 from geoclusters.tables.left_out import LeftOut, in_words
 
 #: The report compares each place with each centroid: at the 3.6e8 comparisons a second
@@ -11,7 +12,12 @@ MOST_ROWS_TIMES_K: Final = 10**11
 
 
 def check_rows(
-    left_out: LeftOut, *, read: int, k: int, most_left_out_percent: int
+    left_out: LeftOut,
+    *,
+    read: int,
+    distinct: DistinctPlaces,
+    k: int,
+    most_left_out_percent: int,
 ) -> None:
     """Refuse a table with too few usable rows, or too many.
 
@@ -42,6 +48,12 @@ def check_rows(
         msg = (
             f"The table has {found}, fewer than the k={k} clusters asked for. Upload "
             "more places, or ask for fewer clusters, for example with `--metadata k=2`."
+        )
+    elif distinct.is_exact and distinct.count < k:
+        msg = (
+            f"The table has {usable:,} usable rows, but only {distinct.count:,} "
+            f"different places, fewer than the k={k} clusters asked for. Ask for fewer "
+            "clusters, for example with `--metadata k=2`."
         )
     elif usable * k > MOST_ROWS_TIMES_K:
         msg = (

@@ -15,6 +15,7 @@ from geoclusters.errors import InputError, TableError
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status, now, run_figures
+from geoclusters.tables.columns import ColumnHints
 from geoclusters.tables.reader import Table
 from lambdas.ingest.write import write_run
 
@@ -128,8 +129,7 @@ def _read_and_write(
     )
     table = Table(
         answer["Body"].iter_chunks(_READ_BYTES),
-        latitude=parameters.latitude,
-        longitude=parameters.longitude,
+        ColumnHints(latitude=parameters.latitude, longitude=parameters.longitude),
         most_bytes=settings.max_upload_bytes,
     )
     return write_run(
@@ -137,7 +137,7 @@ def _read_and_write(
         upload,
         parameters,
         created_at=created_at,
-        most_left_out_percent=settings.most_left_out_percent,
+        settings=settings,
         s3=s3,
     )
 

@@ -59,7 +59,12 @@ def test_the_run_keeps_what_it_was_made_of(
     record = pipeline.record(str(hong_kong["run_id"]))
     assert record["schema_version"] == 1
     assert record["upload"]["key"] == "input/depots/hk.csv"
-    assert record["latitude_column"] == "latitude"
+    assert record["columns"] == {
+        "latitude": "latitude",
+        "longitude": "longitude",
+        "notation": "decimal degrees",
+        "why": "they are called so; rather than 'northing' and 'easting'",
+    }
     assert len(record["centre"]) == 3
     job = pipeline.sagemaker.describe_training_job(
         TrainingJobName=hong_kong["training_job"]
@@ -75,7 +80,7 @@ def test_a_file_that_cant_be_used_is_answered_with_what_to_do(
 ) -> None:
     for key, body, metadata, expected in [
         ("bad/empty.csv", b"", {}, "The file is empty"),
-        ("bad/columns.csv", b"name,x,y\nA,1,2\n", {}, "No column for the latitude"),
+        ("bad/columns.csv", b"name,p,q\nA,1,2\n", {}, "No column for the latitude"),
         ("bad/few.csv", b"lat,lon\n1,2\n3,4\n", {"k": "5"}, "fewer than the k=5"),
         ("bad/k.csv", TOWNS.encode(), {"k": "2.5"}, "whole number"),
         ("bad/sheet.xlsx", b"PK\x03\x04 and more", {}, "Excel workbook"),

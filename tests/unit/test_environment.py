@@ -9,6 +9,7 @@ SETTINGS = IngestSettings(
     default_k=15,
     max_upload_bytes=10,
     most_left_out_percent=50,
+    instance_count=1,
 )
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from geoclusters import recordio
 from geoclusters.geodesy import GEOMETRIES, Floats
-from geoclusters.training_set import CENTRE_ROWS, FairSample, TrainingSet
+from geoclusters.training_set import CENTRE_ROWS, FairSample, Shard, TrainingSet
 
 SPHERICAL = GEOMETRIES["spherical"]
 
@@ -17,7 +17,7 @@ def sorted_places(n: int) -> tuple[Floats, Floats]:
 
 def shards(
     latitude: Floats, longitude: Floats, *, block: int = 10_000, seed: int = 1
-) -> tuple[dict[int, bytes], TrainingSet]:
+) -> tuple[dict[int, bytearray], TrainingSet]:
     training_set = TrainingSet(
         SPHERICAL,
         first_shard_rows=500,
@@ -25,13 +25,13 @@ def shards(
         most_shard_bytes=10_000 * recordio.record_bytes(3),
     )
 
-    def go() -> Iterator[tuple[int, bytes]]:
+    def go() -> Iterator[Shard]:
         for start in range(0, len(latitude), block):
             part = slice(start, start + block)
             yield from training_set.add(latitude[part], longitude[part])
         yield from training_set.finish()
 
-    return dict(go()), training_set
+    return {shard.part: shard.body for shard in go()}, training_set
 
 
 def test_every_place_becomes_one_centred_record() -> None:

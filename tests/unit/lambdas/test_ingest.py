@@ -39,6 +39,7 @@ class Cloud:
             default_k=3,
             max_upload_bytes=10_000,
             most_left_out_percent=50,
+            instance_count=1,
         )
 
     def upload(
@@ -97,7 +98,12 @@ def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
     assert record.left_out == {"coordinate missing": {"rows": 1, "first": [32]}}
     rejected = cloud.read(layout.rejected_key(upload.run_id))
     assert rejected == b"row,reason\n32,coordinate missing\n"
-    assert (record.latitude_column, record.longitude_column) == ("lat", "lon")
+    assert record.columns == {
+        "latitude": "lat",
+        "longitude": "lon",
+        "notation": "decimal degrees",
+        "why": "they are called so",
+    }
     assert record.table == {
         "compression": "",
         "encoding": "utf-8",
@@ -110,6 +116,8 @@ def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
     assert status["rows"] == {
         "read": 31,
         "usable": 30,
+        "duplicates": 0,
+        "duplicates_exact": True,
         "left_out": {"coordinate missing": {"rows": 1, "first": [32]}},
     }
     assert cloud.requests() == [json.dumps({"run_id": upload.run_id, "attempt": 1})]
@@ -139,7 +147,7 @@ def test_places_are_written_in_parts_in_the_files_order(
         upload,
         Parameters(k=3),
         created_at="",
-        most_left_out_percent=50,
+        settings=cloud.settings,
         s3=cloud.s3,
         places_rows=10,
     )
@@ -164,7 +172,8 @@ def test_places_are_written_in_parts_in_the_files_order(
         ),
         ("lat,lon\n1,2\n,4\nx,1\n", {}, "More than 50 % of its rows"),
         ("lat,lon\n114.1,22.3\n114.2,22.4\n114.3,22.5\n", {}, "look swapped: 3 of 3"),
-        ("lat,lon\n812196,833514\n815117,836504\n", {}, "must be degrees"),
+        ("lat,lon\n812196,833514\n815117,836504\n", {}, "which are no degrees"),
+        ("lat,lon\n" + "1,2\n1,3\n" * 9, {}, "18 usable rows, but only 2 different"),
         (TABLE, {"k": "1"}, "`k=1`"),
         (TABLE, {"k": "x"}, "whole number from 2"),
         (TABLE, {"latitude": "y"}, "`latitude=y`"),

@@ -1,7 +1,18 @@
+from typing import NoReturn
+
 import pytest
 
 from geoclusters.errors import TableError
-from geoclusters.tables.columns import find_coordinates
+from geoclusters.tables.columns import Candidate, ColumnHints, Family, Header
+
+
+def candidates(header: list[str], **hints: str) -> list[Candidate]:
+    return list(Header(header).candidates(ColumnHints(**hints)))
+
+
+def refuse(header: list[str], **hints: str) -> NoReturn:
+    assert candidates(header, **hints) == []
+    Header(header).refuse(ColumnHints(**hints))
 
 
 @pytest.mark.parametrize(
@@ -27,52 +38,91 @@ from geoclusters.tables.columns import find_coordinates
     ],
 )
 def test_the_usual_names_are_found_in_any_spelling(header: list[str]) -> None:
-    found = find_coordinates(header)
-    assert (found.latitude, found.longitude) == (1, 2)
-    assert (found.latitude_name, found.longitude_name) == (header[1], header[2])
+    names = (header[1], header[2])
+    found = Candidate(Family.LATITUDE_LONGITUDE, (1, 2), names, is_given=False)
+    assert candidates(header) == [found]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Location 1", "the_geom", "geo_point_2d", "WKT", "Lat/Lon", "Koordinaten", "坐标"],
+)
+def test_one_column_may_hold_both(name: str) -> None:
+    assert candidates(["id", name]) == [
+        Candidate(Family.ONE_COLUMN, (1,), (name,), is_given=False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("easting", "northing"),
+    [
+        *(("Easting", "Northing"), ("X", "Y"), ("POINT_X", "POINT_Y"), ("E", "N")),
+        *(("Rechtswert", "Hochwert"), ("COORD_X", "COORD_Y"), ("X (m)", "Y (m)")),
+    ],
+)
+def test_projected_columns_are_known_northing_first(
+    easting: str, northing: str
+) -> None:
+    assert candidates(["id", easting, northing]) == [
+        Candidate(Family.NORTHING_EASTING, (2, 1), (northing, easting), is_given=False)
+    ]
+
+
+def test_all_that_could_be_meant_is_offered_the_better_first() -> None:
+    found = candidates(["x", "y", "lat", "lon", "geom"])
+    assert [each.positions for each in found] == [(2, 3), (4,), (1, 0)]
 
 
 def test_the_full_name_wins_over_the_short_one() -> None:
-    found = find_coordinates(["lat", "longitude", "latitude", "lon"])
-    assert (found.latitude, found.longitude) == (2, 1)
+    (found,) = candidates(["lat", "longitude", "latitude", "lon"])
+    assert found.positions == (2, 1)
 
 
 def test_names_from_the_metadata_win() -> None:
     header = ["lat", "lon", "Depot Y", "Depot X"]
-    found = find_coordinates(header, latitude="depot_y", longitude="DEPOT X")
-    assert (found.latitude, found.longitude) == (2, 3)
+    (found,) = candidates(header, latitude="depot_y", longitude="DEPOT X")
+    assert (found.positions, found.is_given) == ((2, 3), True)
+    (found,) = candidates(header, latitude="depot_y")
+    assert found.positions == (2, 1)
+    (found,) = candidates(header, coordinates="Depot Y")
+    assert found == Candidate(Family.ONE_COLUMN, (2,), ("Depot Y",), is_given=True)
 
 
 def test_a_missing_column_is_named_with_those_that_were_found() -> None:
     with pytest.raises(TableError) as error:
-        find_coordinates(["name", "latitude", "x"])
+        refuse(["name", "latitude", "z"])
     assert "No column for the longitude" in str(error.value)
-    assert "'name', 'latitude', 'x'" in str(error.value)
-    assert "--metadata longitude=NAME" in str(error.value)
+    assert "'name', 'latitude', 'z'" in str(error.value)
+    assert "--metadata latitude=NAME,longitude=NAME" in str(error.value)
 
 
 def test_a_wrong_name_in_the_metadata_is_named() -> None:
     with pytest.raises(TableError, match=r"latitude=north.*no such column"):
-        find_coordinates(["lat", "lon"], latitude="north")
+        refuse(["lat", "lon"], latitude="north")
+
+
+def test_a_wrong_name_for_one_column_with_both_is_named() -> None:
+    with pytest.raises(TableError, match=r"coordinates=place.*no such column"):
+        refuse(["lat", "lon"], coordinates="place")
 
 
 def test_two_columns_of_one_name_are_not_guessed_between() -> None:
     with pytest.raises(TableError, match=r"2 columns are called 'lat' \(columns 1, 3"):
-        find_coordinates(["lat", "lon", "LAT"])
+        refuse(["lat", "lon", "LAT"])
 
 
 def test_one_column_cant_be_both() -> None:
     with pytest.raises(TableError, match="both read from column 'lat'"):
-        find_coordinates(["lat", "lon"], longitude="lat")
+        refuse(["lat", "lon"], longitude="lat")
 
 
 def test_a_wide_table_is_shown_in_part() -> None:
     with pytest.raises(TableError, match="and 30 more"):
-        find_coordinates([f"c{i}" for i in range(50)])
+        refuse([f"c{i}" for i in range(50)])
 
 
 def test_an_endless_name_is_cut_in_the_message() -> None:
     with pytest.raises(TableError) as error:
-        find_coordinates(["a" * 20_000, "tab\there"])
-    assert len(str(error.value)) < 400
+        refuse(["a" * 20_000, "tab\there"])
+    assert len(str(error.value)) < 500
     assert r"'tab\there'" in str(error.value)

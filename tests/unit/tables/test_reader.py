@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from geoclusters.errors import TableError
 from geoclusters.tables import blocks
+from geoclusters.tables.columns import ColumnHints
 from geoclusters.tables.reader import Table
 
 
@@ -19,7 +20,7 @@ def table(
 ) -> Table:
     data = text.encode() if isinstance(text, str) else text
     pieces = (data[start : start + step] for start in range(0, len(data), step))
-    return Table(pieces, block_bytes=block_bytes, **names)
+    return Table(pieces, ColumnHints(**names), block_bytes=block_bytes)
 
 
 def read(source: Table) -> list[tuple[int, float, float]]:
@@ -52,7 +53,7 @@ x,
 1,
 short
 a,2
-1,1°
+1,1 x
 nan,2
 inf,2
 90.01,0
@@ -78,6 +79,13 @@ def test_a_mark_of_inches_in_a_plain_field_loses_no_row() -> None:
     for block_bytes in (10, 1000):
         rows = read(table(text, block_bytes=block_bytes))
         assert rows == [(2, 1, 2), (3, 3, 4), (4, 5, 6), (5, 7, 8)]
+
+
+def test_blanks_between_delimiter_and_quotation_mark_are_passed_over() -> None:
+    text = '"name", "lat", "lon"\n"A, b", "1.5", 2\n"C", "3", "4"\n'
+    assert read(table(text)) == [(2, 1.5, 2), (3, 3, 4)]
+    text = 'lat,name,lon\n1, "a, b",2\n3, "c\nd",4\n5, "",6\n'
+    assert read(table(text, block_bytes=9)) == [(2, 1, 2), (3, 3, 4), (4, 5, 6)]
 
 
 FIELDS = st.text(alphabet='ab",\n\r 5', max_size=6)
@@ -134,6 +142,9 @@ def test_whatever_the_csv_module_reads_is_read_alike_in_any_blocks(
     rows: list[tuple[str, str, str]], raw: bool, block_bytes: int, step: int
 ) -> None:
     text = csv_text(rows, raw=raw)
+    assume(
+        not re.search(r',[ \r]+"', text)
+    )  # see the test of blanks before quotation marks
     source = table(text, block_bytes=block_bytes, step=step)
     expected = reference(text)
     if expected is None:

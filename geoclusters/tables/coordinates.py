@@ -1,0 +1,315 @@
+"""How a table's coordinates are written, and reading them.
+
+What columns are called is a promise, what stands in them decides: `judge` looks at the
+first rows. A `Reading` is what came out, and reads the rest.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from geoclusters.tables import notation, pairs
+from geoclusters.tables.columns import Candidate, Family, shown
+from geoclusters.tables.projection import Projection
+
+Numbers = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+#: Larger numbers than this are no degrees, not even swapped ones.
+_MOST_DEGREES: Final = 180.0
+#: What numbers become that are no coordinates of their projection: out of range.
+_NOWHERE: Final = 1e9
+_WGS84: Final = ("EPSG:4326", "4326", "OGC:CRS84")
+
+
+def projection_of(crs: str | None) -> Projection | None:
+    """Return the projection of a coordinate reference system; None for WGS 84.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such system.
+    """
+    if crs is None or crs.strip().upper() in _WGS84:
+        return None
+    return Projection(crs)
+
+
+def blank_to_null(texts: pl.Series) -> pl.Series:
+    """Return texts without blanks around them; null where nothing is left."""
+    # A byte order mark stands where files were joined; polars drops some by itself.
+    stripped = texts.str.strip_chars().str.strip_prefix("\ufeff")
+    return stripped.set(stripped == "", None)
+
+
+class Quality(IntEnum):
+    """How good columns are, the best first."""
+
+    DEGREES = 0
+    DEGREES_IN_ONE_COLUMN = 1
+    PROJECTED = 2
+    UNUSABLE = 3
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How coordinates are read from texts."""
+
+    columns: Candidate
+    #: Why these columns, and why so.
+    why: str
+    #: Of one column with both: longitude, or x, stands first.
+    longitude_first: bool = False
+    #: Whether degrees, minutes and seconds are what is usual in it.
+    is_sexagesimal: bool = False
+    #: Where the numbers are not degrees of WGS 84.
+    projection: Projection | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are two columns of decimal numbers."""
+        return len(self.columns.positions) == 2 and not self.is_sexagesimal
+
+    @property
+    def notation(self) -> str:
+        """What the numbers are, for people."""
+        if self.projection is not None and not self.projection.is_geographic:
+            return "projected"
+        if self.is_sexagesimal:
+            return "degrees, minutes, seconds"
+        return "decimal degrees"
+
+    def read(self, texts: Sequence[pl.Series]) -> tuple[Numbers, Numbers, Flags]:
+        """Return latitude and longitude in degrees, and where there is no text.
+
+        Parameters
+        ----------
+        texts : series of texts, of equal length
+            Of the columns, in the order of `columns.positions`; null where blank.
+
+        Returns
+        -------
+        latitude, longitude : array of float64
+            NaN where a text is no coordinate.
+        missing : array of bool
+            Where one is blank.
+        """
+        missing = np.zeros(len(texts[0]), np.bool_)
+        for column in texts:
+            missing |= column.is_null().to_numpy()
+        first, second = self.two(texts)
+        if self.projection is None or self.projection.is_geographic:
+            latitude = notation.degrees(first, "latitude")
+            longitude = notation.degrees(second, "longitude")
+        else:
+            latitude, longitude = notation.numbers(first), notation.numbers(second)
+        return *self.to_degrees(latitude, longitude), missing
+
+    def to_degrees(self, first: Numbers, second: Numbers) -> tuple[Numbers, Numbers]:
+        """Return degrees of WGS 84 of numbers as they stand, latitude or y first."""
+        if self.projection is None:
+            return first, second
+        latitude, longitude = self.projection.to_degrees(first, second)
+        is_number = np.isfinite(first) & np.isfinite(second)
+        nowhere = is_number & ~(np.isfinite(latitude) & np.isfinite(longitude))
+        zero = (first == 0) & (second == 0)
+        latitude[nowhere], longitude[nowhere] = _NOWHERE, _NOWHERE
+        latitude[zero], longitude[zero] = 0, 0
+        return latitude, longitude
+
+    def two(self, texts: Sequence[pl.Series]) -> tuple[pl.Series, pl.Series]:
+        """Return the texts of latitude, or y, and of longitude, or x."""
+        if len(texts) == 2:
+            return texts[0], texts[1]
+        split = pairs.split(texts[0])
+        if self.longitude_first:
+            return split.second, split.first
+        return split.first, split.second
+
+
+class Judged(NamedTuple):
+    """What the first rows say of columns."""
+
+    quality: Quality
+    #: Share of the rows that hold coordinates of this quality.
+    share: float
+    reading: Reading
+    #: Why they are unusable, and what to do.
+    problem: str
+
+
+def judge(
+    columns: Candidate, texts: Sequence[pl.Series], projection: Projection | None
+) -> Judged:
+    """Return how to read coordinates from columns, by the first rows of them.
+
+    Parameters
+    ----------
+    columns : Candidate
+        The columns.
+    texts : series of texts, of equal length
+        What stands in each; null where blank.
+    projection : Projection or None
+        Of the coordinate reference system that the table's owner named.
+    """
+    if columns.family is Family.ONE_COLUMN:
+        return _judge_one(columns, texts[0], projection)
+    return _judge_two(columns, (texts[0], texts[1]), projection, "")
+
+
+def _judge_one(
+    columns: Candidate, texts: pl.Series, projection: Projection | None
+) -> Judged:
+    """Judge a column with both, and find out which stands first."""
+    split = pairs.split(texts)
+    if texts.null_count() == len(texts) and not columns.is_given:
+        return _unusable(columns, f"{_named(columns)} is blank in the first rows.")
+    if split.first.null_count() == len(texts) and texts.null_count() < len(texts):
+        return _unusable(columns, _no_pairs(columns, texts, split))
+    if projection is None and split.srid not in (None, 4326):
+        projection = Projection(f"EPSG:{split.srid}")
+    name = shown(columns.names[0])
+    usual, why = split.longitude_first, f"the column {name} holds both"
+    if usual:
+        how = "longitude first, as in WKT and GeoJSON"
+    elif columns.names[0].casefold().startswith(("lon", "lng")):
+        usual, how = True, "longitude first, as its name says"
+    else:
+        how = "latitude first, as usual"
+    both = {False: (split.first, split.second), True: (split.second, split.first)}
+    latitude, longitude = both[usual]
+    if pairs.reversed_order(
+        notation.degrees(latitude, "latitude"), notation.degrees(longitude, "longitude")
+    ):
+        usual = not usual
+        first = "longitude" if usual else "latitude"
+        how = f"{first} first, which its values prove"
+    judged = _judge_two(columns, both[usual], projection, f"{why}, {how}")
+    reading = Reading(
+        columns,
+        judged.reading.why,
+        longitude_first=usual,
+        is_sexagesimal=judged.reading.is_sexagesimal,
+        projection=judged.reading.projection,
+    )
+    return judged._replace(reading=reading)
+
+
+def _judge_two(
+    columns: Candidate,
+    texts: tuple[pl.Series, pl.Series],
+    projection: Projection | None,
+    why: str,
+) -> Judged:
+    """Judge the texts of latitude, or y, and longitude, or x."""
+    why = why or _why(columns)
+    latitude = notation.degrees(texts[0], "latitude")
+    longitude = notation.degrees(texts[1], "longitude")
+    is_number = np.isfinite(latitude) & np.isfinite(longitude)
+    numbers = np.count_nonzero(is_number)
+    in_range = np.count_nonzero(_within(latitude, longitude))
+    if projection is not None and not projection.is_geographic:
+        if numbers == 0 or in_range < numbers / 2:
+            return _judge_projected(columns, texts, projection, why)
+        why += f"; its values are degrees, so {projection.name} was not needed"
+        projection = None
+    large = np.maximum(np.abs(latitude), np.abs(longitude)) > _MOST_DEGREES
+    if numbers and np.count_nonzero(large & is_number) >= numbers / 2:
+        return _unusable(columns, _no_degrees(columns, texts, is_number))
+    if columns.family is Family.NORTHING_EASTING:
+        has_fractions = np.any(latitude[is_number] % 1 != 0)
+        if in_range < max(numbers / 2, 1) or not has_fractions:
+            return _unusable(columns, _no_degrees(columns, texts, is_number))
+        why += ", and their values are degrees"
+    if projection is not None:
+        why += f", in {projection.name}"
+    one = columns.family is Family.ONE_COLUMN
+    # numbers out of range are better than none: a message can say what they are
+    share = max(in_range, 0.01 * numbers) / max(len(latitude), 1)
+    sexagesimal = sum(notation.is_sexagesimal(column).sum() for column in texts)
+    reading = Reading(
+        columns,
+        why,
+        is_sexagesimal=bool(sexagesimal > numbers),
+        projection=projection,
+    )
+    quality = Quality.DEGREES_IN_ONE_COLUMN if one else Quality.DEGREES
+    return Judged(quality, share, reading, "")
+
+
+def _judge_projected(
+    columns: Candidate,
+    texts: tuple[pl.Series, pl.Series],
+    projection: Projection,
+    why: str,
+) -> Judged:
+    reading = Reading(columns, f"{why}, in {projection.name}", projection=projection)
+    y, x = (notation.numbers(column) for column in texts)
+    is_number = np.isfinite(y) & np.isfinite(x)
+    places = np.count_nonzero(projection.covers(*reading.to_degrees(y, x)))
+    if is_number.any() and not places:
+        found = _examples(texts, is_number)
+        area = textwrap.shorten(projection.area_of_use or "nowhere", 100)
+        return _unusable(
+            columns,
+            f"{_named(columns)} hold {found}, which don't lie where {projection.name} "
+            f"({projection.code}) is used: {area}. Check the "
+            "upload's metadata `crs`, and that latitude names the column with the "
+            "northing (y), longitude the one with the easting (x).",
+        )
+    return Judged(Quality.PROJECTED, places / max(len(y), 1), reading, "")
+
+
+def _within(latitude: Numbers, longitude: Numbers) -> Flags:
+    within: Flags = (np.abs(latitude) <= 90) & (np.abs(longitude) <= _MOST_DEGREES)
+    return within
+
+
+def _unusable(columns: Candidate, problem: str) -> Judged:
+    return Judged(Quality.UNUSABLE, 0, Reading(columns, ""), problem)
+
+
+def _why(columns: Candidate) -> str:
+    if columns.is_given:
+        return "the upload's parameters name them"
+    return "they are called so"
+
+
+def _named(columns: Candidate) -> str:
+    names = " and ".join(map(shown, columns.names))
+    return f"The columns {names}" if len(columns.names) > 1 else f"The column {names}"
+
+
+def _examples(texts: Sequence[pl.Series], rows: Flags) -> str:
+    first = int(np.flatnonzero(rows)[0]) if rows.any() else 0
+    values = " and ".join(shown(str(column[first]).strip()) for column in texts)
+    return f"values such as {values}"
+
+
+def _no_degrees(
+    columns: Candidate, texts: tuple[pl.Series, pl.Series], is_number: Flags
+) -> str:
+    found = _examples(texts, is_number) if is_number.any() else "no numbers"
+    return (
+        f"{_named(columns)} hold {found}, which are no degrees. If they are projected "
+        "coordinates (northing and easting), upload with their coordinate reference "
+        "system as metadata, for example `--metadata crs=EPSG:2326`: whoever "
+        "published the table knows its EPSG code. If other columns hold latitude and "
+        "longitude, name those: `--metadata latitude=NAME,longitude=NAME`."
+    )
+
+
+def _no_pairs(columns: Candidate, texts: pl.Series, split: pairs.Pairs) -> str:
+    found = split.other_geometry or shown(str(texts.drop_nulls()[0]))
+    return (
+        f"{_named(columns)} was looked at for coordinates, but holds {found}. Expected "
+        "points, such as (22.3, 114.2) or POINT (114.2 22.3), or two columns called "
+        "latitude and longitude. If other columns hold them, name those: `--metadata "
+        "latitude=NAME,longitude=NAME`."
+    )
