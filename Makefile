@@ -13,7 +13,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
 
-.PHONY: help demo test test-unit test-infrastructure test-image test-sdk test-integration synth check bench-readers lock clean
+.PHONY: help demo test test-unit test-infrastructure test-image test-sdk test-integration synth check bench-readers bench-ingest lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -47,8 +47,12 @@ check: .venv/dev .venv-cloud/ready node_modules/ready ## lint, types, template r
 	.venv/bin/mypy .
 	.venv/bin/python -m infra.checks
 
-bench-readers: .venv/deploy ## measure the packages that could read tables
-	.venv/bin/python benchmarks/readers.py
+bench-readers: .venv/dev ## measure the packages that could read tables
+	.venv/bin/python -m benchmarks.readers
+
+bench-ingest: .venv/dev .venv-sdk/ready ## measure how fast tables become training data
+	.venv/bin/python -m benchmarks.ingest
+	.venv/bin/python -m benchmarks.ingest --kinds --cpus 1
 
 lock: .venv/deploy ## pin what the .in files ask for
 	./requirements/lock.sh

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tables import ROOT, generate
+
 RESULTS = Path(__file__).parent / "results/readers.json"
 #: The last release of each with a manylinux2014 wheel for Python 3.11.
 PACKAGES = ("polars==2.1.0", "pandas==2.3.2", "pyarrow==20.0.0", "duckdb==1.2.2")
@@ -37,7 +39,7 @@ def main() -> None:
         print(json.dumps(_measure(READERS[name], Path(path))))
         return
     with tempfile.NamedTemporaryFile(suffix=".csv") as table:
-        _generate(Path(table.name), options.rows)
+        generate(Path(table.name), options.rows)
         found: dict[str, list[dict[str, float]]] = {name: [] for name in READERS}
         for _ in range(options.repeats):
             for name in READERS:  # in turn: the machine's pace may drift
@@ -66,8 +68,9 @@ def _in_own_process(name: str, table: str) -> dict[str, float]:
         [
             *(Path(sys.executable).with_name("uv"), "run", "--quiet", "--no-project"),
             *("--python", "3.11", "--with", "numpy==2.2.6", *packages),
-            *("python", __file__, "--read", name, table),
+            *("python", "-m", "benchmarks.readers", "--read", name, table),
         ],
+        cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
@@ -87,20 +90,6 @@ def _measure(
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"rows_per_s": (rows - first) / seconds, "peak_mb": peak}
-
-
-def _generate(path: Path, rows: int) -> None:
-    line = (
-        '{0},Place number {0},"shop, {1}",{2:.6f},{3:.6f},{1} Long Street,{4},words\n'
-    )
-    with path.open("w") as file:
-        file.write("id,name,category,latitude,longitude,address,opened,note\n")
-        for i in range(rows):
-            latitude, longitude = (
-                (i * 7919 % 17_000) / 100 - 85,
-                i * 104_729 % 360 - 180,
-            )
-            file.write(line.format(i, i % 300, latitude, longitude, "2020-01-15"))
 
 
 def _polars(path: Path) -> Iterator[tuple[Any, Any]]:
