@@ -58,6 +58,8 @@ def main() -> None:
                     found.setdefault(str(rows), {})[label] = each
                     _print(rows, label, each)
     name = "ingest-kinds" if options.kinds else "ingest"
+    if not options.kinds and len(ways) < len(WAYS):  # the full results stay
+        name += "-" + "-".join(ways)
     if options.cpus:
         name += f"-{options.cpus}-cpus"
     document = {} if options.kinds else _ratios(found)
