@@ -17,10 +17,21 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from geoclusters.environment import IngestSettings
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _READ_BYTES = 1024 * 1024
+_SETTINGS = IngestSettings(
+    data_bucket="b",
+    uploads_queue_url="",
+    jobs_queue_url="",
+    default_k=15,
+    max_upload_bytes=10**12,
+    most_left_out_percent=50,
+    instance_count=1,
+)
 
 
 def main() -> None:
@@ -67,7 +78,7 @@ def _ours(path: Path, folder: Path) -> int:
             Upload(bucket="b", key="input/t.csv", etag="e", sequencer="1", size=size),
             Parameters(k=15),
             created_at="2020-01-15T00:00:00Z",
-            most_left_out_percent=50,
+            settings=_SETTINGS,
             s3=cast("S3Client", _FolderClient(folder)),
         )
     return record.rows_read

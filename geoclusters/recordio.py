@@ -55,7 +55,7 @@ def record_bytes(d: int) -> int:
     return len(head) + 4 * d + len(tail)
 
 
-def decode(data: bytes) -> NDArray[np.float32]:
+def decode(data: bytes | bytearray) -> NDArray[np.float32]:
     """Return the values of the records in `data`, shape (n, d).
 
     Reads what `encode` writes: dense float32 records, all of one width.
