@@ -1,8 +1,8 @@
 """Reading places from a CSV file as a stream: memory does not grow with the file."""
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -43,12 +43,12 @@ class Table:
 
     Parameters
     ----------
-    stream : iterable of bytes
-        The file's bytes; `text.decode` and `find_dialect` say what they may be.
+    file : binary file
+        At its start; `text.decode` and `find_dialect` say what it may be.
     hints : ColumnHints
         What the file's owner said about its columns.
     most_bytes : int, optional
-        The most that a compressed file may unpack to.
+        The most that a packed file may unpack to.
 
     Raises
     ------
@@ -60,7 +60,7 @@ class Table:
 
     def __init__(
         self,
-        stream: Iterable[bytes],
+        file: BinaryIO,
         hints: ColumnHints = ColumnHints(),  # noqa: B008 (it is frozen)
         *,
         most_bytes: int | None = None,
@@ -68,7 +68,7 @@ class Table:
     ) -> None:
         #: The rows that were left out so far.
         self.left_out = LeftOut()
-        self._text = text.decode(stream, most_bytes=most_bytes)
+        self._text = text.decode(file, most_bytes=most_bytes)
         sample, utf8 = text.peek(self._text.stream, text.SAMPLE_BYTES)
         _check_lines(sample)
         self._dialect = find_dialect(sample, hints)

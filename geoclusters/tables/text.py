@@ -1,22 +1,25 @@
-"""From the bytes of a file to UTF-8 text, as a stream: compression and encoding."""
+"""From the bytes of a file to UTF-8 text, as a stream: encodings."""
 
 import codecs
 import itertools
 import re
-import zlib
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, Final, NamedTuple
 
 import charset_normalizer
 
 from geoclusters.errors import TableError
+from geoclusters.tables.packing import unpack
 
 #: So much of a file decides about it.
 SAMPLE_BYTES: Final = 1024 * 1024
 
+NO_CSV_BUT_JSON: Final = (
+    "The file is XML or JSON (such as KML, GPX or GeoJSON), not a CSV file. Open it in "
+    "a GIS program such as QGIS, and export its points as CSV."
+)
 #: (A header may stand in brackets: `[id],[lat],[lon]`.)
 _XML_OR_JSON: Final = re.compile(rb"<\?xml|<kml|<gpx|\{|\[\s*[\[{]")
-_GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -35,11 +38,9 @@ _NO_TABLES: Final = (
         "an Excel workbook (.xls)",
         "Save it as “CSV UTF-8” in Excel",
     ),
-    (
-        b"PK\x03\x04",
-        "a zip archive or an Excel workbook (.xlsx)",
-        "Unpack it, or save the sheet as “CSV UTF-8” in Excel",
-    ),
+    # (within another archive; otherwise it was unpacked before)
+    (b"PK\x03\x04", "packed twice", "Unpack it once"),
+    (b"\x1f\x8b", "packed twice", "Unpack it once"),
     (b"\x89PNG", "a picture", "Upload a table of places"),
     (b"\xff\xd8\xff", "a picture", "Upload a table of places"),
     (b"%PDF", "a PDF document", "Export the table as CSV"),
@@ -55,41 +56,39 @@ _NO_TABLES: Final = (
 class Text(NamedTuple):
     """A file's text."""
 
-    #: `gzip`, or empty.
+    #: `gzip`, `zip`, or empty.
     compression: str
+    #: The name of the one file that was read of a zip archive; else empty.
+    member: str
     #: A name of Python's `codecs`.
     encoding: str
     #: The text in UTF-8, without a byte order mark.
     stream: Iterator[bytes]
 
 
-def decode(chunks: Iterable[bytes], *, most_bytes: int | None = None) -> Text:
-    """Return the text in a file's bytes.
+def decode(file: BinaryIO, *, most_bytes: int | None = None) -> Text:
+    """Return the text in a file.
 
-    What the first bytes say is believed of all: the stream is read once.
+    What the first bytes say is believed of all: the file is read once.
 
     Parameters
     ----------
-    chunks : iterable of bytes
-        The file.
+    file : binary file
+        At its start; `packing.unpack` says what it must be able to.
     most_bytes : int, optional
-        The most that a compressed file may unpack to.
+        The most that a packed file may unpack to.
 
     Raises
     ------
     TableError
-        If the file is no text, or damaged; the latter while it is read.
+        If the file is no text, or damaged; the latter also while it is read.
     """
-    stream = iter(chunks)
-    start, stream = peek(stream, 4)
-    compression = ""
-    if start.startswith(b"\x1f\x8b"):
-        compression = "gzip"
-        stream = _gunzip(stream, most_bytes)
-    sample, stream = peek(stream, SAMPLE_BYTES)
+    unpacked = unpack(file, most_bytes=most_bytes)
+    sample, stream = peek(unpacked.stream, SAMPLE_BYTES)
     _check_text(sample)
     encoding, mark = _encoding(sample)
-    return Text(compression, encoding, _to_utf8(stream, encoding, mark))
+    utf8 = _to_utf8(stream, encoding, mark)
+    return Text(unpacked.compression, unpacked.member, encoding, utf8)
 
 
 def peek(stream: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
@@ -104,50 +103,6 @@ def peek(stream: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     return b"".join(held)[:size], itertools.chain(held, stream)
 
 
-def _gunzip(stream: Iterator[bytes], most_bytes: int | None) -> Iterator[bytes]:
-    """Unpack a gzip file, which may consist of several, one behind the other."""
-    size = 0
-    unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
-    is_first, is_begun = True, False
-    try:
-        for chunk in stream:
-            data = chunk
-            while data:
-                if not is_first and not is_begun:
-                    data = data.lstrip(b"\0")  # padding behind a file
-                    if not data:
-                        break
-                is_begun = True
-                unpacked = unpacker.decompress(data, SAMPLE_BYTES)
-                size += len(unpacked)
-                if most_bytes is not None and size > most_bytes:
-                    raise _too_large(most_bytes)
-                yield unpacked
-                data = unpacker.unconsumed_tail
-                if unpacker.eof:
-                    data = unpacker.unused_data
-                    unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
-                    is_first, is_begun = False, False
-    except zlib.error as error:
-        raise _damaged(str(error)) from error
-    if is_begun:
-        raise _damaged("it is cut off")
-
-
-def _too_large(most_bytes: int) -> TableError:
-    msg = (
-        f"The gzip file unpacks to more than {most_bytes / 1e6:,.1f} MB, which is the "
-        "most that is accepted. Leave out columns that are not needed, or upload a "
-        "sample of the rows."
-    )
-    return TableError(msg)
-
-
-def _damaged(how: str) -> TableError:
-    msg = f"The gzip file is damaged ({how}). Pack it again, or upload it unpacked."
-    return TableError(msg)
-
-
 def _check_text(sample: bytes) -> None:
     for magic, what, advice in _NO_TABLES:
         if sample.startswith(magic):
@@ -155,11 +110,7 @@ def _check_text(sample: bytes) -> None:
             raise TableError(msg)
     start = sample[:1024].lstrip().lower()
     if _XML_OR_JSON.match(start):
-        msg = (
-            "The file is XML or JSON (such as KML, GPX or GeoJSON), not a CSV file. "
-            "Open it in a GIS program such as QGIS, and export its points as CSV."
-        )
-        raise TableError(msg)
+        raise TableError(NO_CSV_BUT_JSON)
     if start.startswith((b"<!doctype html", b"<html")):
         msg = (
             "The file is a web page, not a CSV file: perhaps a download that failed "

@@ -1,14 +1,16 @@
 """From an upload to a run that is ready to be trained."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
 from geoclusters.aws.events import TrainingRequest
+from geoclusters.aws.objects import ObjectChangedError, S3Object
 from geoclusters.aws.outputs import Outputs, SupersededError, read_run_record
 from geoclusters.environment import IngestSettings
 from geoclusters.errors import InputError, TableError
@@ -21,7 +23,6 @@ from lambdas.ingest.write import write_run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
     from mypy_boto3_sqs import SQSClient
 
 _READ_BYTES = 1024 * 1024
@@ -57,14 +58,17 @@ def prepare_run(
             return Outcome(upload.run_id, state, "this upload was answered before")
         record = _record_written_before(s3, upload)
         if record is None:
-            answer = _open(s3, upload, outputs)
-            upload = replace(upload, version_id=answer.get("VersionId"))
+            source = _open(s3, upload)
+            upload = replace(upload, version_id=source.version_id)
             message = "The file is being read."
             outputs.publish(Status(upload=upload, state=State.QUEUED, message=message))
-            record = _read_and_write(
-                answer, upload, created_at, s3=s3, settings=settings
-            )
+            with io.BufferedReader(source, _READ_BYTES) as file:
+                record = _read_and_write(
+                    file, source, upload, created_at, s3=s3, settings=settings
+                )
         return _hand_over(record, outputs, sqs=sqs, settings=settings)
+    except ObjectChangedError:
+        return Outcome(upload.run_id, State.SUPERSEDED, str(outputs.superseded()))
     except SupersededError as error:
         return Outcome(upload.run_id, State.SUPERSEDED, str(error))
     except InputError as error:
@@ -110,7 +114,8 @@ def _record_written_before(s3: "S3Client", upload: Upload) -> RunRecord | None:
 
 
 def _read_and_write(
-    answer: "GetObjectOutputTypeDef",
+    file: BinaryIO,
+    source: S3Object,
     upload: Upload,
     created_at: str,
     *,
@@ -124,11 +129,9 @@ def _read_and_write(
             "that are not needed, or upload a sample of the rows."
         )
         raise TableError(msg)
-    parameters = Parameters.from_metadata(
-        answer["Metadata"], default_k=settings.default_k
-    )
+    parameters = Parameters.from_metadata(source.metadata, default_k=settings.default_k)
     table = Table(
-        answer["Body"].iter_chunks(_READ_BYTES),
+        file,
         ColumnHints(latitude=parameters.latitude, longitude=parameters.longitude),
         most_bytes=settings.max_upload_bytes,
     )
@@ -142,23 +145,15 @@ def _read_and_write(
     )
 
 
-def _open(s3: "S3Client", upload: Upload, outputs: Outputs) -> "GetObjectOutputTypeDef":
+def _open(s3: "S3Client", upload: Upload) -> S3Object:
     """Start reading the very object that the event told of."""
-    try:
-        answer = s3.get_object(
-            Bucket=upload.bucket, Key=upload.key, IfMatch=upload.etag
-        )
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "PreconditionFailed":
-            raise outputs.superseded() from error
-        if code == "NoSuchKey":
-            msg = f"{upload.uri} was deleted before it was read. Upload it again."
-            raise TableError(msg) from error
-        raise
-    if upload.version_id not in (None, answer.get("VersionId")):
-        raise outputs.superseded()  # by the same bytes: they have the same ETag
-    return answer
+    return S3Object(
+        s3,
+        bucket=upload.bucket,
+        key=upload.key,
+        etag=upload.etag,
+        version_id=upload.version_id,
+    )
 
 
 def _hand_over(

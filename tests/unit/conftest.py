@@ -1,5 +1,6 @@
-"""What the unit tests share: a bucket of moto's, records, and events."""
+"""What the unit tests share: a bucket of moto's, records, events and a file."""
 
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -110,3 +111,15 @@ def sqs_event(body: dict[str, Any], *, receives: int = 1) -> dict[str, Any]:
             }
         ]
     }
+
+
+class InPieces(io.BytesIO):
+    """A file that hands out a few bytes at a time, as a stream may."""
+
+    def __init__(self, data: bytes, size: int = 7) -> None:
+        super().__init__(data)
+        self._size = size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = self._size if size is None or size < 0 else min(size, self._size)
+        return super().read(wanted)

@@ -1,4 +1,3 @@
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +18,7 @@ from geoclusters.tables.reader import Table
 from lambdas.ingest import check, write
 from lambdas.ingest import handler as entry
 from lambdas.ingest.prepare import Outcome, prepare_run
-from tests.unit.conftest import BUCKET, sqs_event
+from tests.unit.conftest import BUCKET, InPieces, sqs_event
 
 TABLE = "id,lat,lon\n" + "".join(f"{i},{i / 10},{i / 5}\n" for i in range(1, 31))
 
@@ -141,7 +140,7 @@ def test_places_are_written_in_parts_in_the_files_order(
     cloud: Cloud,
 ) -> None:
     upload = cloud.upload()
-    table = Table(io.BytesIO(TABLE.encode()), block_bytes=50)
+    table = Table(InPieces(TABLE.encode()), block_bytes=50)
     record = write.write_run(
         table,
         upload,

@@ -13,14 +13,14 @@ from geoclusters.errors import TableError
 from geoclusters.tables import blocks
 from geoclusters.tables.columns import ColumnHints
 from geoclusters.tables.reader import Table
+from tests.unit.conftest import InPieces
 
 
 def table(
     text: str | bytes, *, block_bytes: int = 1000, step: int = 7, **names: Any
 ) -> Table:
     data = text.encode() if isinstance(text, str) else text
-    pieces = (data[start : start + step] for start in range(0, len(data), step))
-    return Table(pieces, ColumnHints(**names), block_bytes=block_bytes)
+    return Table(InPieces(data, step), ColumnHints(**names), block_bytes=block_bytes)
 
 
 def read(source: Table) -> list[tuple[int, float, float]]:
@@ -178,8 +178,9 @@ def test_doubled_carriage_returns_of_windows_text_files_are_read() -> None:
 
 def test_a_long_file_is_read_in_bounded_chunks() -> None:
     line = b"some text,12.5,99.25,more text\n"
-    lines = (line * 1000 for _ in range(200))
-    source = Table(iter([b"a,lat,lon,b\n", *lines]), block_bytes=100_000)
+    source = Table(
+        InPieces(b"a,lat,lon,b\n" + line * 200_000, 31_000), block_bytes=100_000
+    )
     sizes = [chunk.rows for chunk in source.chunks()]
     assert sum(sizes) == 200_000
     assert max(sizes) < 10_000

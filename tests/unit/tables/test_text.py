@@ -1,20 +1,18 @@
 import gzip
-from collections.abc import Iterator
+import io
+import zipfile
 
 import pytest
 
 from geoclusters.errors import TableError
 from geoclusters.tables import text
+from tests.unit.conftest import InPieces
 
 LINES = "Straße;Ort\nÄußere Weberstraße 57;Zürich\nGroße Bleiche;München\n" * 20
 
 
-def pieces(data: bytes, size: int = 7) -> Iterator[bytes]:
-    return (data[start : start + size] for start in range(0, len(data), size))
-
-
-def decoded(data: bytes, size: int = 7) -> tuple[str, str, str]:
-    found = text.decode(pieces(data, size))
+def decoded(data: bytes) -> tuple[str, str, str]:
+    found = text.decode(InPieces(data))
     return found.compression, found.encoding, b"".join(found.stream).decode()
 
 
@@ -42,22 +40,17 @@ def test_text_in_code_pages_is_read_right() -> None:
         assert decoded(words.encode(encoding))[2] == words
 
 
-def test_a_gzip_file_is_unpacked_and_so_are_several_in_one() -> None:
-    data = gzip.compress(LINES.encode()) + gzip.compress(b"more\n")
-    assert decoded(data) == ("gzip", "utf-8", LINES + "more\n")
-
-
-@pytest.mark.parametrize("cut", [15, 60])
-def test_a_gzip_file_that_is_cut_off_is_refused(cut: int) -> None:
-    data = gzip.compress(LINES.encode())[:-cut]
-    with pytest.raises(TableError, match="gzip file is damaged"):
-        decoded(data)
-
-
-def test_a_gzip_file_of_garbage_is_refused() -> None:
-    data = gzip.compress(LINES.encode())
-    with pytest.raises(TableError, match="gzip file is damaged"):
-        decoded(data[:30] + b"garbage" + data[37:])
+def test_packed_text_is_read_and_told() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("places.csv", LINES.encode("cp1252"))
+    for data, compression, member in [
+        (gzip.compress(LINES.encode("cp1252")), "gzip", ""),
+        (packed.getvalue(), "zip", "places.csv"),
+    ]:
+        found = text.decode(io.BytesIO(data))
+        assert (found.compression, found.member) == (compression, member)
+        assert b"".join(found.stream).decode() == LINES
 
 
 @pytest.mark.parametrize(
@@ -90,15 +83,10 @@ def test_nothing_is_nothing() -> None:
     assert decoded(b"") == ("", "utf-8", "")
 
 
-def test_padding_behind_a_gzip_file_does_no_harm() -> None:
-    data = gzip.compress(LINES.encode()) + bytes(512)
-    assert decoded(data) == ("gzip", "utf-8", LINES)
-
-
-def test_a_gzip_file_may_not_unpack_to_more_than_is_accepted() -> None:
-    data = gzip.compress(bytes(b"\n" * 5_000_000))
-    with pytest.raises(TableError, match=r"more than 2\.0 MB"):
-        list(text.decode(pieces(data, 1000), most_bytes=2_000_000).stream)
+def test_what_was_packed_twice_is_told() -> None:
+    for inner in (gzip.compress(LINES.encode()), b"PK\x03\x04 and so on"):
+        with pytest.raises(TableError, match="packed twice"):
+            decoded(gzip.compress(inner))
 
 
 def test_a_header_in_brackets_is_no_json() -> None:

@@ -1,0 +1,331 @@
+"""What a file is packed in, and the bytes inside it as a stream: gzip and zip."""
+
+import contextlib
+import io
+import itertools
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import BinaryIO, Final, NamedTuple
+
+from geoclusters.errors import TableError
+
+#: So much is read, and unpacked, at a time.
+_READ_BYTES: Final = 1024 * 1024
+#: A zip's list of its files is held in memory; this is that of some 50,000 files.
+_MOST_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
+_MOST_NAMED: Final = 5
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
+#: Of a zip's first file, of a zip without files, and of one in several parts.
+_ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+#: Bits of a file's flags: encrypted, by whatever method.
+_ENCRYPTED: Final = 0x1 | 0x40
+#: The other methods that the standard library knows unpack without bound.
+_ZIP_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+#: Their names, and those of methods that it doesn't know, by PKWARE's APPNOTE 4.4.5.
+_OTHER_METHODS: Final = {
+    9: "Deflate64",
+    12: "bzip2",
+    14: "LZMA",
+    93: "Zstandard",
+    95: "xz",
+    98: "PPMd",
+}
+#: What `zipfile` raises at damage, by trial; OSError is also what a negative seek is.
+_ZIP_ERRORS: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(ValueError, OverflowError, NotImplementedError),
+)
+
+_GIS: Final = "Open it in a GIS program such as QGIS, export its points as CSV"
+_EXCEL: Final = "Save the sheet as “CSV UTF-8”"
+_ALONE: Final = "Pack the table alone, and once"
+_EXPORT: Final = "Export the table as CSV"
+#: Documents that are zip archives themselves: they hold one of these files, and some
+#: whose names tell which document it is.
+_DOCUMENT_MARKS: Final = ("[Content_Types].xml", "mimetype", "Index/Document.iwa")
+_DOCUMENTS: Final = (
+    (r"xl/", "an Excel workbook (.xlsx)", _EXCEL),
+    (r"word/", "a Word document (.docx)", "Copy its table into a CSV file"),
+    (r"ppt/", "a PowerPoint file (.pptx)", "Copy its table into a CSV file"),
+    (r"content\.xml$", "an OpenDocument file (such as .ods)", "Save it as CSV"),
+    (r"Index/Document\.iwa$", "a Numbers or Pages document", _EXPORT),
+)
+#: What else people pack who have places, by the endings of files.
+_NO_TABLES: Final = (
+    ("shp", "a shapefile", _GIS),
+    ("gpkg", "a GeoPackage", _GIS),
+    ("gdbtable", "an Esri geodatabase", _GIS),
+    ("kml|kmz", "KML", _GIS),
+    ("geojson|json|topojson", "GeoJSON or other JSON", _GIS),
+    ("gpx|gml|xml", "GPX or other XML", _GIS),
+    ("xlsx|xlsm|xlsb|xls|ods", "a workbook", _EXCEL),
+    ("parquet|feather", "a Parquet file", _EXPORT),
+    ("sqlite|sqlite3|db|mdb|accdb", "a database", _EXPORT),
+    ("gz|tgz|zip|bz2|xz|7z|zst|rar|tar", "what is packed itself", _ALONE),
+    ("pdf", "a PDF document", _EXPORT),
+)
+#: Endings of tables, the surer ones first; `readme.txt` lies beside much else.
+_CSV, _TSV, _TXT = "csv", "tsv|tab", "txt"
+
+
+class Unpacked(NamedTuple):
+    """The bytes in a file."""
+
+    #: `gzip`, `zip`, or empty.
+    compression: str
+    #: The name of the one file that was read of a zip archive; else empty.
+    member: str
+    stream: Iterator[bytes]
+
+
+def unpack(file: BinaryIO, *, most_bytes: int | None = None) -> Unpacked:
+    """Return the bytes in a file, unpacked.
+
+    Of a zip archive it is the one table in it.
+
+    Parameters
+    ----------
+    file : binary file
+        At its start. It is read once and forward; `seek` and `tell` are needed for zip
+        archives alone, whose list of files stands at their end.
+    most_bytes : int, optional
+        The most that a packed file may unpack to.
+
+    Raises
+    ------
+    TableError
+        If it is damaged (some of it shows while the stream is read), unpacks to too
+        much, or is a zip archive without one table.
+    """
+    start = b""
+    while len(start) < 4 and (more := file.read(_READ_BYTES)):
+        start += more
+    if start.startswith(_ZIP_MAGICS):
+        return _unzip(file, most_bytes)
+    stream = itertools.chain([start], iter(partial(file.read, _READ_BYTES), b""))
+    if start.startswith(_GZIP_MAGIC):
+        unpacked = _bounded(_gunzip(stream), "gzip file", most_bytes)
+        return Unpacked("gzip", "", unpacked)
+    return Unpacked("", "", stream)
+
+
+def _bounded(
+    stream: Iterator[bytes], what: str, most_bytes: int | None
+) -> Iterator[bytes]:
+    size = 0
+    for chunk in stream:
+        size += len(chunk)
+        _check_size(size, what, most_bytes)
+        yield chunk
+
+
+def _check_size(size: int, what: str, most_bytes: int | None) -> None:
+    if most_bytes is not None and size > most_bytes:
+        msg = (
+            f"The {what} unpacks to more than {most_bytes / 1e6:,.1f} MB, which is the "
+            "most that is accepted. Leave out columns that are not needed, or upload a "
+            "sample of the rows."
+        )
+        raise TableError(msg)
+
+
+def _gunzip(stream: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack a gzip file, which may consist of several, one behind the other."""
+    unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
+    is_first, is_begun = True, False
+    try:
+        for chunk in stream:
+            data = chunk
+            while data:
+                if not is_first and not is_begun:
+                    data = data.lstrip(b"\0")  # padding behind a file
+                    if not data:
+                        break
+                is_begun = True
+                yield unpacker.decompress(data, _READ_BYTES)
+                data = unpacker.unconsumed_tail
+                if unpacker.eof:
+                    data = unpacker.unused_data
+                    unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
+                    is_first, is_begun = False, False
+    except zlib.error as error:
+        raise _damaged_gzip(str(error)) from error
+    if is_begun:
+        raise _damaged_gzip("it is cut off")
+
+
+def _damaged_gzip(how: str) -> TableError:
+    msg = f"The gzip file is damaged ({how}). Pack it again, or upload it unpacked."
+    return TableError(msg)
+
+
+def _unzip(file: BinaryIO, most_bytes: int | None) -> Unpacked:
+    source = _Source(file)
+    with _damage_told(source):
+        archive = zipfile.ZipFile(source)
+    member = _choose(archive.infolist())
+    if member.flag_bits & _ENCRYPTED:
+        msg = (
+            f"{_shown(member.filename)} in the zip archive is encrypted. Pack it "
+            "without a password."
+        )
+        raise TableError(msg)
+    if member.compress_type not in _ZIP_METHODS:
+        method = _OTHER_METHODS.get(
+            member.compress_type, f"number {member.compress_type}"
+        )
+        msg = (
+            f"{_shown(member.filename)} in the zip archive is compressed by a method "
+            f"that is not supported ({method}). Pack it with the usual one, “deflate”, "
+            "or with gzip."
+        )
+        raise TableError(msg)
+    _check_size(member.file_size, "zip archive", most_bytes)
+    stream = _bounded(_read(archive, member, source), "zip archive", most_bytes)
+    return Unpacked("zip", member.filename, stream)
+
+
+def _read(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, source: "_Source"
+) -> Iterator[bytes]:
+    size = 0
+    with _damage_told(source), archive.open(member) as file:
+        while chunk := file.read(_READ_BYTES):
+            size += len(chunk)
+            yield chunk
+    if size != member.file_size:
+        raise _damaged_zip(f"{size:,} bytes where {member.file_size:,} should be")
+
+
+class _Source:
+    """A file as `zipfile` reads it.
+
+    `zipfile` takes every OSError for damage, and a dropped connection may be one. So
+    what fails while the file is read is kept.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: Exception | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size > _MOST_DIRECTORY_BYTES:
+            msg = (
+                "The zip archive holds very many files. Pack the table of places "
+                "alone, and upload that."
+            )
+            raise TableError(msg)
+        try:
+            return self._file.read(size)
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+@contextlib.contextmanager
+def _damage_told(source: _Source) -> Iterator[None]:
+    try:
+        yield
+    except _ZIP_ERRORS as error:
+        if source.failure is not None:
+            raise source.failure from None
+        raise _damaged_zip(str(error) or type(error).__name__) from error
+
+
+def _damaged_zip(how: str) -> TableError:
+    msg = (
+        "The file is a zip archive or an Excel workbook, but it is damaged or cut off "
+        f"({how[:200]}). Pack it again; of a workbook, save the sheet as “CSV UTF-8”."
+    )
+    return TableError(msg)
+
+
+def _choose(members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    """Return the one table of a zip archive."""
+    _check_document(members)
+    files = [member for member in members if _is_plain(member)]
+    if tables := _ending_in(_CSV, files) or _ending_in(_TSV, files):
+        return _only(tables)
+    for endings, what, advice in _NO_TABLES:
+        if found := _ending_in(endings, files):
+            msg = (
+                f"The zip archive holds {what} ({_shown(found[0].filename)}), not a "
+                f"CSV file. {advice}, and upload that."
+            )
+            raise TableError(msg)
+    if tables := _ending_in(_TXT, files):
+        return _only(tables)
+    if len(files) == 1:
+        return files[0]
+    msg = (
+        f"The zip archive holds no table: {_listed(members) or 'it is empty'}. Pack "
+        "one CSV file, and upload that."
+    )
+    raise TableError(msg)
+
+
+def _check_document(members: Sequence[zipfile.ZipInfo]) -> None:
+    """Refuse documents that are zip archives themselves."""
+    names = [_path(member) for member in members]
+    if not any(name in _DOCUMENT_MARKS for name in names):
+        return
+    for pattern, what, advice in _DOCUMENTS:
+        if any(re.match(pattern, name) for name in names):
+            msg = f"The file is {what}, not a CSV file. {advice}, and upload that."
+            raise TableError(msg)
+
+
+def _only(tables: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
+    if len(tables) > 1:
+        msg = (
+            f"The zip archive holds {len(tables)} tables: {_listed(tables)}. Pack the "
+            "one with the places alone, and upload that."
+        )
+        raise TableError(msg)
+    return tables[0]
+
+
+def _path(member: zipfile.ZipInfo) -> str:
+    return member.filename.replace("\\", "/")  # some programs for Windows write that
+
+
+def _is_plain(member: zipfile.ZipInfo) -> bool:
+    """Return whether it is a file that its packer knows of: no folder, not hidden."""
+    folders_and_name = _path(member).split("/")
+    return folders_and_name[-1] != "" and not any(
+        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
+        for part in folders_and_name
+    )
+
+
+def _ending_in(
+    endings: str, members: Sequence[zipfile.ZipInfo]
+) -> list[zipfile.ZipInfo]:
+    pattern = re.compile(rf".*\.({endings})", re.IGNORECASE | re.DOTALL)
+    return [member for member in members if pattern.fullmatch(member.filename)]
+
+
+def _listed(members: Sequence[zipfile.ZipInfo]) -> str:
+    names = ", ".join(_shown(member.filename) for member in members[:_MOST_NAMED])
+    more = len(members) - _MOST_NAMED
+    return f"{names} and {more:,} more" if more > 0 else names
+
+
+def _shown(name: str) -> str:
+    """Return a name for a message: quoted, not too long, control characters escaped."""
+    return repr(name if len(name) <= 80 else f"…{name[-80:]}")
