@@ -140,7 +140,7 @@ def _measure(
         state=State.SUCCEEDED,
         message=_summary(record, statistics),
         files=tuple(files),
-        warnings=_warnings(len(placed.moved), statistics),
+        warnings=_warnings(record, len(placed.moved), statistics),
         figures={
             **_figures(record, job_name),
             **_distances(geometry, statistics),
@@ -193,8 +193,16 @@ def in_words(distance_m: float) -> str:
     return f"{distance_m / 1000:,.{decimals}f} km"
 
 
-def _warnings(moved: int, statistics: ClusterStatistics) -> tuple[str, ...]:
+def _warnings(
+    record: RunRecord, moved: int, statistics: ClusterStatistics
+) -> tuple[str, ...]:
     warnings = []
+    if record.boundary is not None:
+        warnings.append(
+            f"Borders were asked for ({layout.BOUNDARIES_PREFIX}{record.boundary}), "
+            "but maps don't draw borders of one's own yet: the map shows countries' "
+            "borders alone."
+        )
     if moved:
         warnings.append(
             "Clusters that reach so far around the globe that their mean lies near the "

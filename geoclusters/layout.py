@@ -4,6 +4,7 @@ The one place that knows prefixes, suffixes and name patterns: the functions bui
 parse keys with it, the infrastructure builds event patterns and policies from it.
 
     input/<path>.csv                              an upload
+    input/<path>.json                             parameters of uploads beside it
     boundaries/<name>                             borders of the user's own
     runs/<run-id>/run.json                        the run record
     runs/<run-id>/status.json                     the run's own last status
@@ -12,9 +13,11 @@ parse keys with it, the infrastructure builds event patterns and policies from i
     runs/<run-id>/train/part-00000.pbr            training records
     runs/<run-id>/model/<job>/output/model.tar.gz written by SageMaker
     output/<path>/                                results, and status.json
+    output/_rejected/<digest>/status.json         where a path is too long for that
 """
 
 import hashlib
+import posixpath
 import re
 from typing import NamedTuple
 
@@ -24,12 +27,22 @@ RUNS_PREFIX = "runs/"
 OUTPUT_PREFIX = "output/"
 
 UPLOAD_SUFFIX = ".csv"
+PARAMETERS_SUFFIX = ".json"
 #: Keeps the answers to `hk` and to `hk.csv` apart.
 NO_SUFFIX = ".file"
 STATUS_NAME = "status.json"
 RUN_RECORD_NAME = "run.json"
 REJECTED_NAME = "rejected.csv"
 MODEL_NAME = "model.tar.gz"
+
+#: S3's bound of a key, in UTF-8.
+MOST_KEY_BYTES = 1024
+#: What a result's name may take of it.
+_RESULT_NAME_BYTES = 64
+#: Where uploads are answered whose own place would be too long.
+_REJECTED_FOLDER = "_rejected/"
+#: What a file may be packed in; see `tables.packing`.
+_PACKED = (".gz", ".zip")
 
 #: EventBridge wildcard patterns of the keys that SageMaker writes.
 MODEL_KEY_PATTERN = f"{RUNS_PREFIX}*/model/*/output/{MODEL_NAME}"
@@ -67,7 +80,28 @@ def output_prefix(upload_key: str) -> str:
     `input/depots/hk.csv` answers at `output/depots/hk/`. Any other ending stays, so
     that `hk.csv` and `hk.CSV` don't answer at one place; a name without ending gets
     one: `input/hk` answers at `output/hk.file/`.
+
+    What has no such place (`surplus_bytes`, `is_reserved`) answers at
+    `output/_rejected/<first 20 hexadecimal digits of the key's SHA-256>/`.
     """
+    if surplus_bytes(upload_key) or is_reserved(upload_key):
+        digest = hashlib.sha256(upload_key.encode()).hexdigest()[:20]
+        return f"{OUTPUT_PREFIX}{_REJECTED_FOLDER}{digest}/"
+    return _own_output_prefix(upload_key)
+
+
+def surplus_bytes(upload_key: str) -> int:
+    """Return by how many bytes of UTF-8 a key is too long for its results' keys."""
+    longest = len(_own_output_prefix(upload_key).encode()) + _RESULT_NAME_BYTES
+    return max(longest - MOST_KEY_BYTES, 0)
+
+
+def is_reserved(upload_key: str) -> bool:
+    """Return whether an upload lies where it would answer among the rejected ones."""
+    return upload_key.startswith(INPUT_PREFIX + _REJECTED_FOLDER)
+
+
+def _own_output_prefix(upload_key: str) -> str:
     if not upload_key.startswith(INPUT_PREFIX):
         msg = f"{upload_key!r} is not a key under {INPUT_PREFIX!r}"
         raise ValueError(msg)
@@ -75,6 +109,18 @@ def output_prefix(upload_key: str) -> str:
     if "." not in path.rsplit("/", 1)[-1]:
         path += NO_SUFFIX
     return f"{OUTPUT_PREFIX}{path.removesuffix(UPLOAD_SUFFIX)}/"
+
+
+def parameters_key(upload_key: str) -> str:
+    """Return the key of the file of parameters beside an upload.
+
+    `input/depots/hk.json` is that of `hk.csv`, `hk.tsv`, `hk.zip` and `hk.csv.gz` in
+    the same folder: one ending, and before it what the file is packed in, don't matter.
+    """
+    path, ending = posixpath.splitext(upload_key)
+    if ending.lower() in _PACKED:
+        path, _ = posixpath.splitext(path)
+    return path + PARAMETERS_SUFFIX
 
 
 def run_prefix(run_id: str) -> str:

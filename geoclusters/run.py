@@ -56,6 +56,12 @@ class RunRecord:
     k: int
     #: A name in `geodesy.GEOMETRIES`.
     geometry: str
+    #: The file under boundaries/ with the borders asked for, if any.
+    boundary: str | None
+    #: The parameters that the upload's owner gave, by name; …
+    parameters: dict[str, Any]
+    #: … and the key of the file of parameters, where there was one.
+    parameters_file: str | None
     #: Which columns were read, how, and why; see `tables.reader.Table.columns`.
     columns: dict[str, str]
     #: What was found out about the file; see `tables.reader.Table.detected`.

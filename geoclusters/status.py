@@ -82,6 +82,9 @@ def run_figures(record: RunRecord) -> dict[str, Any]:
     return {
         "k": record.k,
         "geometry": record.geometry,
+        "boundary": record.boundary,
+        "parameters": record.parameters,
+        "parameters_file": record.parameters_file,
         "columns": record.columns,
         "table": record.table,
         "rows": {

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
+from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.objects import ObjectChangedError, S3Object
 from geoclusters.aws.outputs import Outputs, SupersededError, read_run_record
@@ -17,8 +18,8 @@ from geoclusters.errors import InputError, TableError
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status, now, run_figures
-from geoclusters.tables.columns import ColumnHints
 from geoclusters.tables.reader import Table
+from lambdas.ingest import parameters_file
 from lambdas.ingest.write import write_run
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ def prepare_run(
 ) -> Outcome:
     """Read an upload, write its run and hand it over to be trained.
 
-    An upload that can't be used is answered FAILED, with the reason, in `status.json`.
-    Works the same when it is called again for the same upload.
+    An upload that can't be used is answered FAILED, with the reason, in `status.json`;
+    one that is a file of parameters SUCCEEDED, with what to do next. Works the same
+    when it is called again for the same upload.
     """
     created_at = now()
     upload = _existing(s3, upload)
@@ -58,26 +60,41 @@ def prepare_run(
             return Outcome(upload.run_id, state, "this upload was answered before")
         record = _record_written_before(s3, upload)
         if record is None:
+            _check_key(upload.key)
             source = _open(s3, upload)
             upload = replace(upload, version_id=source.version_id)
-            message = "The file is being read."
-            outputs.publish(Status(upload=upload, state=State.QUEUED, message=message))
             with io.BufferedReader(source, _READ_BYTES) as file:
+                if parameters_file.is_one(upload):
+                    return _answer_parameters(file, upload, outputs, settings)
+                outputs.publish(_being_read(upload))
+                parameters = Parameters.read(
+                    source.metadata,
+                    parameters_file.read_beside(s3, upload),
+                    default_k=settings.default_k,
+                )
                 record = _read_and_write(
-                    file, source, upload, created_at, s3=s3, settings=settings
+                    file, upload, parameters, created_at, s3=s3, settings=settings
                 )
         return _hand_over(record, outputs, sqs=sqs, settings=settings)
     except ObjectChangedError:
-        return Outcome(upload.run_id, State.SUPERSEDED, str(outputs.superseded()))
+        return _superseded(upload, outputs.superseded())
     except SupersededError as error:
-        return Outcome(upload.run_id, State.SUPERSEDED, str(error))
+        return _superseded(upload, error)
     except InputError as error:
-        status = Status(upload=upload, state=State.FAILED, message=str(error))
-        try:
-            outputs.publish(status)
-        except SupersededError as superseded:
-            return Outcome(upload.run_id, State.SUPERSEDED, str(superseded))
-        return Outcome(upload.run_id, State.FAILED, str(error))
+        return _fail(upload, error, outputs)
+
+
+def _superseded(upload: Upload, error: SupersededError) -> Outcome:
+    return Outcome(upload.run_id, State.SUPERSEDED, str(error))
+
+
+def _fail(upload: Upload, error: InputError, outputs: Outputs) -> Outcome:
+    status = Status(upload=upload, state=State.FAILED, message=str(error))
+    try:
+        outputs.publish(status)
+    except SupersededError as superseded:
+        return _superseded(upload, superseded)
+    return Outcome(upload.run_id, State.FAILED, str(error))
 
 
 def _existing(s3: "S3Client", upload: Upload) -> Upload:
@@ -95,6 +112,8 @@ def _existing(s3: "S3Client", upload: Upload) -> Upload:
 
 
 def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
+    if len(key.encode()) > layout.MOST_KEY_BYTES:
+        return False  # S3 would refuse to look
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -113,10 +132,59 @@ def _record_written_before(s3: "S3Client", upload: Upload) -> RunRecord | None:
         raise
 
 
+def _check_key(key: str) -> None:
+    """Refuse a key whose results have no place of their own."""
+    size = len(key.encode())
+    if surplus := layout.surplus_bytes(key):
+        msg = (
+            f"The upload's key is too long: it has {size:,} bytes of UTF-8, "
+            f"{surplus:,} more than leave room for the names of its results. Use a "
+            f"shorter one, of {size - surplus:,} bytes at most."
+        )
+        raise InputError(msg)
+    if layout.is_reserved(key):
+        folder = key.removeprefix(layout.INPUT_PREFIX).split("/")[0]
+        msg = (
+            f"The folder {layout.INPUT_PREFIX}{folder}/ can't be used: "
+            f"{layout.OUTPUT_PREFIX}{folder}/ is where uploads are answered whose key "
+            "is too long. Upload the file to another folder."
+        )
+        raise InputError(msg)
+
+
+def _open(s3: "S3Client", upload: Upload) -> S3Object:
+    """Start reading the very object that the event told of."""
+    return S3Object(
+        s3,
+        bucket=upload.bucket,
+        key=upload.key,
+        etag=upload.etag,
+        version_id=upload.version_id,
+    )
+
+
+def _answer_parameters(
+    file: BinaryIO, upload: Upload, outputs: Outputs, settings: IngestSettings
+) -> Outcome:
+    """Answer an upload that is a file of parameters."""
+    parameters = parameters_file.read_upload(upload, file, default_k=settings.default_k)
+    message = parameters_file.describe(upload, parameters)
+    figures = {"parameters": dict(parameters.given)}
+    outputs.publish(
+        Status(upload=upload, state=State.SUCCEEDED, message=message, figures=figures)
+    )
+    return Outcome(upload.run_id, State.SUCCEEDED, message, figures)
+
+
+def _being_read(upload: Upload) -> Status:
+    message = "The file is being read."
+    return Status(upload=upload, state=State.QUEUED, message=message)
+
+
 def _read_and_write(
     file: BinaryIO,
-    source: S3Object,
     upload: Upload,
+    parameters: Parameters,
     created_at: str,
     *,
     s3: "S3Client",
@@ -129,10 +197,9 @@ def _read_and_write(
             "that are not needed, or upload a sample of the rows."
         )
         raise TableError(msg)
-    parameters = Parameters.from_metadata(source.metadata, default_k=settings.default_k)
     table = Table(
         file,
-        ColumnHints(latitude=parameters.latitude, longitude=parameters.longitude),
+        parameters.columns,
         most_bytes=settings.max_upload_bytes,
     )
     return write_run(
@@ -142,17 +209,6 @@ def _read_and_write(
         created_at=created_at,
         settings=settings,
         s3=s3,
-    )
-
-
-def _open(s3: "S3Client", upload: Upload) -> S3Object:
-    """Start reading the very object that the event told of."""
-    return S3Object(
-        s3,
-        bucket=upload.bucket,
-        key=upload.key,
-        etag=upload.etag,
-        version_id=upload.version_id,
     )
 
 

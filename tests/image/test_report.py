@@ -67,6 +67,7 @@ def run(
     s3: FakeS3 | None = None,
     left_out: dict[str, Any] | None = None,
     ids: list[str] | None = None,
+    boundary: str | None = None,
 ) -> Run:
     s3 = s3 or FakeS3()
     shape = GEOMETRIES[geometry]
@@ -93,6 +94,9 @@ def run(
         ),
         k=len(features),
         geometry=geometry,
+        boundary=boundary,
+        parameters={},
+        parameters_file=None,
         columns={"latitude": "latitude", "longitude": "longitude", "why": "…"},
         table={"encoding": "utf-8", "delimiter": ","},
         rows_read=len(latitude),
@@ -278,6 +282,13 @@ def test_an_empty_cluster_is_told_as_a_warning() -> None:
     (warning,) = here.status()["warnings"]
     assert "Empty clusters" in warning
     assert here.output("centroids.csv").endswith(b",0,,,,,,\n")
+
+
+def test_borders_that_are_not_drawn_yet_are_told_as_a_warning() -> None:
+    here = run(boundary="hk.zip")
+    assert here.report().state is State.SUCCEEDED
+    (warning,) = here.status()["warnings"]
+    assert warning.startswith("Borders were asked for (boundaries/hk.zip), but maps")
 
 
 def test_what_is_unexpected_propagates() -> None:

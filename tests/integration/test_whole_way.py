@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import math
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,42 @@ def test_the_same_bytes_again_with_another_k_are_another_run(
     assert earlier["upload"]["etag"] == later["upload"]["etag"]
     assert earlier["run_id"] != later["run_id"]
     assert len(pipeline.centroids("again.csv")) == 5
+
+
+def test_a_copy_onto_itself_runs_again_with_other_parameters(
+    pipeline: Pipeline,
+) -> None:
+    first = pipeline.upload("copied.csv", TOWNS.encode(), k="3")
+    earlier = pipeline.wait("copied.csv", first, State.SUCCEEDED)
+    key = f"{layout.INPUT_PREFIX}copied.csv"
+    answer = pipeline.s3.copy_object(
+        Bucket=pipeline.bucket,
+        Key=key,
+        CopySource={"Bucket": pipeline.bucket, "Key": key},
+        MetadataDirective="REPLACE",
+        Metadata={"k": "5"},
+    )
+    later = pipeline.wait("copied.csv", answer["VersionId"], State.SUCCEEDED)
+    assert (earlier["k"], later["k"]) == (3, 5)
+    assert later["parameters"] == {"k": 5}
+    assert earlier["run_id"] != later["run_id"]
+    assert len(pipeline.centroids("copied.csv")) == 5
+
+
+def test_a_file_beside_the_upload_says_what_is_wanted(pipeline: Pipeline) -> None:
+    said = pipeline.upload("beside/towns.json", b'{"k": 4, "geometry": "planar"}')
+    answer = pipeline.wait("beside/towns.json", said, State.SUCCEEDED)
+    assert "parameters (k=4, geometry=planar)" in answer["message"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data/towns.csv", TOWNS)
+    version = pipeline.upload("beside/towns.zip", packed.getvalue())
+    status = pipeline.wait("beside/towns.zip", version, State.SUCCEEDED)
+    assert status["parameters"] == {"k": 4, "geometry": "planar"}
+    assert status["parameters_file"] == "input/beside/towns.json"
+    assert status["table"]["compression"] == "zip"
+    assert status["mean_square_distance_unit"] == "degrees²"
+    assert len(pipeline.centroids("beside/towns.zip")) == 4
 
 
 def test_tables_are_read_however_they_were_written(pipeline: Pipeline) -> None:

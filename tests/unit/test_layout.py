@@ -18,6 +18,47 @@ def test_results_answer_at_a_place_known_before_the_upload() -> None:
     assert layout.output_prefix("input/d.e/hk") == "output/d.e/hk.file/"
 
 
+def test_parameters_lie_beside_the_upload_under_its_name() -> None:
+    for name in ("hk.csv", "hk.csv.gz", "hk.zip", "hk.csv.zip", "hk.tsv", "hk.CSV.GZ"):
+        assert layout.parameters_key(f"input/d.e/{name}") == "input/d.e/hk.json"
+    assert layout.parameters_key("input/d.e/hk") == "input/d.e/hk.json"
+    assert layout.parameters_key("input/hk.v2.csv") == "input/hk.v2.json"
+
+
+def key_of(size: int) -> str:
+    """Return the key of an upload, of so many bytes of UTF-8, four to an emoji."""
+    emoji = "🏭" * ((size - 10) // 4)
+    return f"input/{emoji}{'x' * ((size - 10) % 4)}.csv"
+
+
+def test_a_key_leaves_room_for_the_names_of_results() -> None:
+    for size in (961, 962):
+        key = key_of(size)
+        assert len(key.encode()) == size
+        assert layout.output_prefix(key) == f"output/{key[6:-4]}/"
+        assert len(layout.output_prefix(key).encode()) + 64 <= 1024
+        assert layout.surplus_bytes(key) == 0
+
+
+@pytest.mark.parametrize("size", [963, 1000, 1024])
+def test_a_key_that_is_too_long_answers_elsewhere(size: int) -> None:
+    key = key_of(size)
+    assert len(key.encode()) == size
+    assert layout.surplus_bytes(key) == size - 962
+    assert re.fullmatch("output/_rejected/[0-9a-f]{20}/", layout.output_prefix(key))
+    others = {layout.output_prefix(key_of(size)) for size in range(963, 1025)}
+    assert len(others) == 62
+
+
+def test_no_upload_answers_among_the_rejected_ones_but_those() -> None:
+    rejected = layout.output_prefix(key_of(1024))
+    key = f"input/{rejected.removeprefix('output/').rstrip('/')}.csv"
+    assert layout.is_reserved(key)
+    assert layout.output_prefix(key) != rejected
+    assert layout.output_prefix(key).startswith("output/_rejected/")
+    assert not layout.is_reserved("input/_rejected.csv")
+
+
 def test_a_key_outside_input_has_no_results() -> None:
     with pytest.raises(ValueError, match="not a key under"):
         layout.output_prefix("runs/x.csv")

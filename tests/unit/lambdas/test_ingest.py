@@ -1,7 +1,10 @@
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import numpy as np
@@ -15,7 +18,7 @@ from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
 from geoclusters.tables.reader import Table
-from lambdas.ingest import check, write
+from lambdas.ingest import check, parameters_file, write
 from lambdas.ingest import handler as entry
 from lambdas.ingest.prepare import Outcome, prepare_run
 from tests.unit.conftest import BUCKET, InPieces, sqs_event
@@ -43,21 +46,22 @@ class Cloud:
 
     def upload(
         self,
-        body: str = TABLE,
+        body: str | bytes = TABLE,
         *,
         key: str = "input/a.csv",
         sequencer: str = "01",
         **metadata: str,
     ) -> Upload:
+        data = body.encode() if isinstance(body, str) else body
         answer = self.s3.put_object(
-            Bucket=BUCKET, Key=key, Body=body.encode(), Metadata=metadata
+            Bucket=BUCKET, Key=key, Body=data, Metadata=metadata
         )
         return Upload(
             bucket=BUCKET,
             key=key,
             etag=answer["ETag"].strip('"'),
             sequencer=sequencer,
-            size=len(body),
+            size=len(data),
         )
 
     def prepare(self, upload: Upload) -> Outcome:
@@ -93,6 +97,7 @@ def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
     record = RunRecord.from_json(cloud.read(layout.run_record_key(upload.run_id)))
     assert record.upload == upload
     assert (record.k, record.geometry, record.feature_dim) == (5, "spherical", 3)
+    assert (record.parameters, record.parameters_file) == ({"k": 5}, None)
     assert (record.rows_read, record.rows_usable) == (31, 30)
     assert record.left_out == {"coordinate missing": {"rows": 1, "first": [32]}}
     rejected = cloud.read(layout.rejected_key(upload.run_id))
@@ -176,6 +181,8 @@ def test_places_are_written_in_parts_in_the_files_order(
         (TABLE, {"k": "1"}, "`k=1`"),
         (TABLE, {"k": "x"}, "whole number from 2"),
         (TABLE, {"latitude": "y"}, "`latitude=y`"),
+        (TABLE, {"latitude": "y", "longitude": "lon"}, "`latitude=y`"),
+        (TABLE, {"geometry": "flat"}, "one of spherical, planar"),
         (TABLE * 100, {}, "at most 0.0 MB are accepted"),
         ("PK\x03\x04 a workbook", {}, "Excel workbook"),
         ("<html>not found</html>", {}, "web page"),
@@ -191,6 +198,124 @@ def test_a_file_that_cant_be_used_is_answered_with_what_is_wrong(
     assert expected in status["message"]
     assert cloud.requests() == []
     assert layout.run_record_key(upload.run_id) not in cloud.keys("runs/")
+
+
+def test_a_zip_archive_is_read_like_the_table_in_it(cloud: Cloud) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("readme.txt", "notes")
+        archive.writestr("places.csv", TABLE)
+    upload = cloud.upload(file.getvalue(), key="input/a.zip")
+    assert cloud.prepare(upload).state is State.QUEUED
+    status = cloud.status("a.zip")
+    assert status["rows"]["usable"] == 30
+    assert status["table"]["compression"] == "zip"
+
+
+def test_an_upload_overwritten_while_it_is_read_ends_superseded(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overwrite(*args: Any) -> None:
+        del args
+        cloud.upload(key="input/a.zip")
+
+    monkeypatch.setattr(parameters_file, "read_beside", overwrite)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("places.csv", TABLE)
+    upload = cloud.upload(file.getvalue(), key="input/a.zip")
+    assert cloud.prepare(upload).state is State.SUPERSEDED
+    own = json.loads(cloud.read(layout.run_status_key(upload.run_id)))
+    assert own["state"] == "SUPERSEDED"
+
+
+def test_parameters_beside_the_upload_are_used_and_told(cloud: Cloud) -> None:
+    cloud.upload('{"k": 4, "geometry": "planar"}', key="input/d/a.json")
+    upload = cloud.upload(key="input/d/a.csv", geometry="spherical", boundary="hk.zip")
+    cloud.prepare(upload)
+    record = RunRecord.from_json(cloud.read(layout.run_record_key(upload.run_id)))
+    assert (record.k, record.geometry, record.boundary) == (4, "spherical", "hk.zip")
+    status = cloud.status("d/a")
+    assert status["parameters"] == record.parameters
+    assert status["parameters"] == {
+        "k": 4,
+        "geometry": "spherical",
+        "boundary": "hk.zip",
+    }
+    assert status["parameters_file"] == record.parameters_file == "input/d/a.json"
+
+
+def test_parameters_that_cant_be_used_fail_the_table_beside_them(cloud: Cloud) -> None:
+    cloud.upload('{"klusters": 4}', key="input/a.json")
+    assert cloud.prepare(cloud.upload()).state is State.FAILED
+    assert "input/a.json says `klusters`" in cloud.status()["message"]
+
+
+def test_a_file_of_parameters_is_answered_with_what_it_says(cloud: Cloud) -> None:
+    upload = cloud.upload('{"k": 4, "id": "Nr"}', key="input/d/a.json")
+    assert cloud.prepare(upload).state is State.SUCCEEDED
+    status = cloud.status("d/a.json")
+    assert status["message"].startswith(
+        "These are parameters (k=4, id=Nr) for uploads called input/d/a.csv, "
+    )
+    assert status["parameters"] == {"k": 4, "id": "Nr"}
+    assert cloud.requests() == []
+    assert cloud.prepare(upload).message == "this upload was answered before"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"k": 1}', "whole number from 2"),
+        ('{"K": 4}', "Did you mean `k`?"),
+        ("{", "is no JSON"),
+        ("[1, 2]", "GeoJSON), not a CSV file"),
+        ('{"type": "FeatureCollection", "features": []}', "GIS program such as QGIS"),
+        ('{"a": "' + "x" * 65_536 + '"}', "GIS program such as QGIS"),
+    ],
+)
+def test_json_that_is_no_parameters_is_answered_with_what_to_do(
+    cloud: Cloud, body: str, expected: str
+) -> None:
+    upload = cloud.upload(body, key="input/a.json")
+    assert cloud.prepare(upload).state is State.FAILED
+    assert expected in cloud.status("a.json")["message"]
+
+
+@pytest.mark.parametrize(
+    ("size", "state"),
+    [(962, State.QUEUED), (963, State.FAILED), (1024, State.FAILED)],
+)
+def test_a_key_that_leaves_no_room_for_results_is_answered_elsewhere(
+    cloud: Cloud, size: int, state: State
+) -> None:
+    key = f"input/{'🏭' * ((size - 10) // 4)}{'x' * ((size - 10) % 4)}.csv"
+    assert len(key.encode()) == size
+    upload = cloud.upload(key=key)
+    assert cloud.prepare(upload).state is state
+    status = cloud.status(layout.output_prefix(key)[len("output/") : -1])
+    assert status["upload"]["uri"] == f"s3://{BUCKET}/{key}"
+    if state is State.FAILED:
+        surplus = f"it has {size:,} bytes of UTF-8, {size - 962} more than"
+        assert surplus in status["message"]
+        assert "a shorter one, of 962 bytes at most" in status["message"]
+
+
+def test_an_encoded_key_that_is_long_is_decoded(cloud: Cloud) -> None:
+    upload = cloud.upload(key="input/" + "ü" * 400 + ".csv")
+    encoded = replace(upload, key=quote(upload.key))
+    assert len(encoded.key) > 1024
+    assert cloud.prepare(encoded).run_id == upload.run_id
+
+
+def test_nobody_answers_among_the_uploads_whose_keys_are_too_long(
+    cloud: Cloud,
+) -> None:
+    upload = cloud.upload(key="input/_rejected/a.csv")
+    assert cloud.prepare(upload).state is State.FAILED
+    (key,) = cloud.keys("output/")
+    assert key == f"{upload.output_prefix}status.json"
+    assert "The folder input/_rejected/ can't be used" in cloud.read(key).decode()
 
 
 def test_the_same_event_again_only_hands_the_run_over_again(cloud: Cloud) -> None:
