@@ -22,7 +22,6 @@ from geoclusters.environment import IngestSettings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_READ_BYTES = 1024 * 1024
 _SETTINGS = IngestSettings(
     data_bucket="b",
     uploads_queue_url="",
@@ -72,7 +71,7 @@ def _ours(path: Path, folder: Path) -> int:
 
     size = path.stat().st_size
     with path.open("rb") as file:
-        table = Table(iter(lambda: file.read(_READ_BYTES), b""))
+        table = Table(file)
         record = write_run(
             table,
             Upload(bucket="b", key="input/t.csv", etag="e", sequencer="1", size=size),

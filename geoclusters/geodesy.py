@@ -29,11 +29,11 @@ def to_cartesian(latitude: Floats, longitude: Floats) -> Floats:
     """
     phi, lam = np.radians(latitude), np.radians(longitude)
     cos_phi = np.cos(phi)
+    cos_phi *= EARTH_RADIUS_M
     xyz = np.empty((len(phi), 3))
     np.multiply(cos_phi, np.cos(lam), out=xyz[:, 0])
     np.multiply(cos_phi, np.sin(lam), out=xyz[:, 1])
-    np.sin(phi, out=xyz[:, 2])
-    xyz *= EARTH_RADIUS_M
+    np.multiply(np.sin(phi), EARTH_RADIUS_M, out=xyz[:, 2])
     return xyz
 
 

@@ -298,21 +298,14 @@ def _remedy(name: str, example: str, source: str) -> str:
 
 
 def _check_together(said: Mapping[str, tuple[str, str]]) -> None:
-    """Refuse half a pair of coordinates, and both a pair and one column with both."""
+    """Refuse both two columns of coordinates and one with both."""
     pair = [name for name in ("latitude", "longitude") if name in said]
-    if pair and "coordinates" in said:
-        msg = (
-            f"{_saying(said, 'coordinates')} and {_saying(said, pair[0])}: either one "
-            "column has both coordinates, or each has its own. Leave one of them out."
-        )
-    elif len(pair) == 1:
-        other = "longitude" if pair == ["latitude"] else "latitude"
-        msg = (
-            f"{_saying(said, pair[0])}, but nothing names the column of the {other}. "
-            f"Say `{other}` too, or neither."
-        )
-    else:
+    if not (pair and "coordinates" in said):
         return
+    msg = (
+        f"{_saying(said, 'coordinates')} and {_saying(said, pair[0])}: either one "
+        "column has both coordinates, or each has its own. Leave one of them out."
+    )
     raise ParameterError(msg)
 
 

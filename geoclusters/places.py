@@ -7,7 +7,6 @@ the part, filled up with zero bytes.
 """
 
 import io
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -55,34 +54,39 @@ def make(
     return places
 
 
-def concatenate(parts: Sequence[Places]) -> Places:
-    """Return the places of one or more parts of a run, one part behind the other.
+def has_ids(places: Places) -> bool:
+    """Return whether places carry ids."""
+    return ID in (places.dtype.names or ())
 
-    Ids become as wide as the widest part's.
+
+def encode(*parts: Places) -> bytearray:
+    """Return the bytes of a `.npy` file, the same that `np.save` writes.
+
+    Parameters
+    ----------
+    *parts : Places
+        Places of one run, one part behind the other. Ids become as wide as the widest
+        part's.
 
     Raises
     ------
     TypeError
         If some parts have ids and others have none.
     """
-    return np.concatenate(parts)
-
-
-def has_ids(places: Places) -> bool:
-    """Return whether places carry ids."""
-    return ID in (places.dtype.names or ())
-
-
-def encode(places: Places) -> bytes:
-    """Return places as the bytes of a `.npy` file, the same that `np.save` writes."""
-    array = np.ascontiguousarray(places)
+    dtype = np.result_type(*parts)
+    shape = (sum(map(len, parts)),)
     header = io.BytesIO()
-    _NPY.write_array_header_1_0(header, _NPY.header_data_from_array_1_0(array))
+    header_data = {"shape": shape, "fortran_order": False, "descr": dtype.descr}
+    _NPY.write_array_header_1_0(header, header_data)
     # `np.save` to memory copies the places three times over; this does once.
-    return b"".join((header.getvalue(), array.data))
+    data = bytearray(header.tell() + shape[0] * dtype.itemsize)
+    data[: header.tell()] = header.getvalue()
+    array: Places = np.ndarray(shape, dtype, data, offset=header.tell())
+    np.concatenate(parts, out=array)
+    return data
 
 
-def decode(data: bytes) -> Places:
+def decode(data: bytes | bytearray) -> Places:
     """Return the places in the bytes of a `.npy` file, shape (n,), read-only.
 
     Raises

@@ -18,7 +18,7 @@ from geoclusters.geodesy import Floats, Geometry
 #: The centre is the mean of so many usable rows, the file's first ones.
 CENTRE_ROWS: Final = 65_536
 #: A shard is one object, written by one request. (Several are in memory at a time.)
-MOST_SHARD_BYTES: Final = 16 * 1024 * 1024
+MOST_SHARD_BYTES: Final = 8 * 1024 * 1024
 _LEAST_SHARD_BYTES: Final = 1024 * 1024
 #: Shards for each instance, so that the last one's shortness weighs little.
 _SHARDS_AN_INSTANCE: Final = 8
@@ -61,33 +61,37 @@ class FairSample:
 
     def __init__(self, size: int, width: int, rng: np.random.Generator) -> None:
         self._sample = np.empty((size, width), np.float32)
-        self._rng = rng
+        # Two sources of chance, each used in the records' order: so how these are
+        # divided into blocks makes no difference.
+        self._rng, self._slot_rng = rng.spawn(2)
         self._seen = 0
 
     def offer(self, records: Records) -> Records:
         """Take some of the records; return those, new or old, that are not in it.
 
         A record that is taken gives its place in the stream to the one that it drives
-        out, so how the stream is divided into blocks makes no difference.
+        out. The array is changed.
         """
-        room = max(len(self._sample) - self._seen, 0)
+        size = len(self._sample)
+        room = max(size - self._seen, 0)
         filling, records = records[:room], records[room:]
         self._sample[self._seen : self._seen + len(filling)] = filling
         self._seen += len(filling)
-        nth = np.arange(self._seen + 1, self._seen + len(records) + 1)
-        slot = self._rng.integers(0, nth)
+        # the nth record is taken with a chance of size / n
+        nth = np.arange(self._seen + 1, self._seen + len(records) + 1, dtype=np.float64)
         self._seen += len(records)
-        taken = np.flatnonzero(slot < len(self._sample))
-        taken = taken[np.argsort(slot[taken], kind="stable")]
-        slot = slot[taken]
+        taken = np.flatnonzero(self._rng.random(len(records)) * nth < size)
+        slot = self._slot_rng.integers(0, size, len(taken))
+        order = np.argsort(slot, kind="stable")
+        taken, slot = taken[order], slot[order]
         # several of the block may fall into one slot, each driving out the one before
         again = np.flatnonzero(slot[1:] == slot[:-1]) + 1
-        passed_on = records.copy()
-        passed_on[taken] = self._sample[slot]
-        passed_on[taken[again]] = records[taken[again - 1]]
         last = np.delete(np.arange(len(slot)), again - 1)
-        self._sample[slot[last]] = records[taken[last]]
-        return passed_on
+        new = records[taken]
+        records[taken] = self._sample[slot]
+        records[taken[again]] = new[again - 1]
+        self._sample[slot[last]] = new[last]
+        return records
 
     def take(self) -> Records:
         """Return the sample, in random order."""
@@ -173,7 +177,8 @@ class TrainingSet:
         yield from self._add_features(features, self._centre)
 
     def _add_features(self, features: Floats, centre: Floats) -> Iterator[Shard]:
-        records = (features - centre).astype(np.float32)
+        records = np.empty(features.shape, np.float32)
+        np.subtract(features, centre, out=records, casting="same_kind")
         passed_on = self._sample.offer(records)
         self._waiting.append(passed_on)
         self._waiting_rows += len(passed_on)

@@ -56,6 +56,8 @@ class Ingest(Construct):
                 instance_count=settings.instance_count,
             )
         )
+        # numpy's OpenBLAS, which nothing here uses, starts threads that wait busily.
+        ingest.function.add_environment("OPENBLAS_NUM_THREADS", "1")
         data.allow(
             ingest.role,
             read=[_UPLOADS, _RUNS, OUTPUT_STATUSES],

@@ -20,6 +20,8 @@ from geoclusters.errors import TableError
 #: A record (with all line breaks inside its quotation marks) must be shorter.
 MOST_RECORD_BYTES = 64 * 1024 * 1024
 
+_FIRST_BLOCK_BYTES = 2 * 1024 * 1024
+
 csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
 
 Positions = NDArray[np.int64]
@@ -58,8 +60,8 @@ class Block(NamedTuple):
 def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[Block]:
     """Yield the bytes of `chunks` in blocks that end where a record ends.
 
-    Each block is about `block_bytes` long; what is held at a time doesn't grow with the
-    stream.
+    Each block is about `block_bytes` long, but for the first ones, which are shorter so
+    that work on them can begin. What is held at a time doesn't grow with the stream.
 
     Raises
     ------
@@ -69,7 +71,8 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
     """
     held: list[bytes] = []
     size = 0
-    wanted = block_bytes
+    usual = min(block_bytes, _FIRST_BLOCK_BYTES)
+    wanted = usual
     for chunk in chunks:
         held.append(chunk)
         size += len(chunk)
@@ -81,6 +84,7 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
         end = _end_by_count(data, quotes) if well_quoted else _end_by_csv(data, form)
         if end:
             yield Block(data[:end], well_quoted)
+            usual = min(block_bytes, 2 * usual)
         elif size > MOST_RECORD_BYTES:
             start = data[:60].decode("utf-8", "replace")
             msg = (
@@ -91,7 +95,7 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
             raise TableError(msg)
         held = [data[end:]]
         size = len(held[0])
-        wanted = max(block_bytes, 2 * size)  # don't scan a long record again and again
+        wanted = max(usual, 2 * size)  # don't scan a long record again and again
     rest = b"".join(held)
     if rest:
         quotes = _quotes(rest)
@@ -115,18 +119,24 @@ def _is_well_quoted(data: bytes, quotes: Positions, form: Format) -> bool:
     if form.blank_before_quote:
         return False
     array = np.frombuffer(data, np.uint8)
-    between = np.zeros(256, np.bool_)
-    between[[_QUOTE, ord(form.delimiter), _LF]] = True
     opening, closing = quotes[::2], quotes[1::2]
-    may_open = between[array[opening - 1]] | (opening == 0)
-    if not may_open.all():
+    before = array.take(opening - 1, mode="wrap")
+    if not (_is_between(before, form) | (opening == 0)).all():
         return False
-    after = array[np.minimum(closing + 1, len(data) - 1)]
-    may_close = between[after] | (closing == len(data) - 1)
-    if _CR in after:
-        behind = array[np.minimum(closing + 2, len(data) - 1)]
+    after = array.take(closing + 1, mode="clip")
+    may_close = _is_between(after, form) | (closing == len(data) - 1)
+    if not may_close.all():
+        behind = array.take(closing + 2, mode="clip")
         may_close |= (after == _CR) & (behind == _LF)
     return bool(may_close.all())
+
+
+def _is_between(characters: NDArray[np.uint8], form: Format) -> NDArray[np.bool_]:
+    """Return which characters may stand beside a field's quotation marks."""
+    is_between: NDArray[np.bool_] = characters == ord(form.delimiter)
+    is_between |= characters == _QUOTE
+    is_between |= characters == _LF
+    return is_between
 
 
 def _end_by_count(data: bytes, quotes: Positions) -> int:

@@ -59,6 +59,15 @@ NORTHING_EASTING_NAMES: Final = (
     *(("n", "e"), ("y坐标", "x坐标"), ("y座標", "x座標")),
 )
 
+_USUAL_NAMES: Final = frozenset(
+    {
+        *LATITUDE_NAMES,
+        *LONGITUDE_NAMES,
+        *ONE_COLUMN_NAMES,
+        *(name for names in NORTHING_EASTING_NAMES for name in names),
+    }
+)
+
 _SEPARATORS = re.compile(r"[\s_.\-,/]+")
 _UNIT = re.compile(r"[(\[][^)\]]*[)\]]\s*$")
 
@@ -116,9 +125,11 @@ class Header:
             if self._is_one(name := _plain(hints.coordinates)):
                 yield self._candidate(Family.ONE_COLUMN, (name,), is_given=True)
             return
+        is_given = (hints.latitude, hints.longitude) != (None, None)
+        if not is_given and self._positions.keys().isdisjoint(_USUAL_NAMES):
+            return  # as most rows of a table, which might all be its header
         latitude = self._first(hints.latitude, LATITUDE_NAMES)
         longitude = self._first(hints.longitude, LONGITUDE_NAMES)
-        is_given = (hints.latitude, hints.longitude) != (None, None)
         if latitude and longitude and latitude != longitude:
             names = (latitude, longitude)
             yield self._candidate(Family.LATITUDE_LONGITUDE, names, is_given=is_given)

@@ -209,8 +209,9 @@ def _judge_two(
 ) -> Judged:
     """Judge the texts of latitude, or y, and longitude, or x."""
     why = why or _why(columns)
-    latitude = notation.degrees(texts[0], "latitude")
-    longitude = notation.degrees(texts[1], "longitude")
+    readings = notation.read(texts[0]), notation.read(texts[1])
+    latitude = readings[0].degrees("latitude")
+    longitude = readings[1].degrees("longitude")
     is_number = np.isfinite(latitude) & np.isfinite(longitude)
     numbers = np.count_nonzero(is_number)
     in_range = np.count_nonzero(_within(latitude, longitude))
@@ -232,7 +233,7 @@ def _judge_two(
     one = columns.family is Family.ONE_COLUMN
     # numbers out of range are better than none: a message can say what they are
     share = max(in_range, 0.01 * numbers) / max(len(latitude), 1)
-    sexagesimal = sum(notation.is_sexagesimal(column).sum() for column in texts)
+    sexagesimal = sum(np.count_nonzero(each.sexagesimal) for each in readings)
     reading = Reading(
         columns,
         why,

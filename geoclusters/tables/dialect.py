@@ -26,8 +26,8 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 #: Lines of notes above the header are passed over, so many at most.
 _MOST_PREAMBLE: Final = 30
 _ROWS_LOOKED_AT: Final = 100
-_DECIMAL_COMMA: Final = r"\d,\d"
-_DECIMAL_POINT: Final = r"\.\d"
+_DECIMAL_COMMA: Final = re.compile(r"\d,\d")
+_DECIMAL_POINT: Final = re.compile(r"\.\d")
 #: A quotation mark that doesn't follow the delimiter at once, and the field that it
 #: opens: `1, "a, b"`.
 _BLANK_BEFORE_QUOTE: Final = '{} +"'
@@ -186,8 +186,9 @@ def _records(sample: bytes, form: Format, most: int) -> Iterator[list[str]]:
 
 def _decimal_mark(texts: Sequence[pl.Series]) -> str:
     """Return the mark in most of the numbers."""
-    commas = sum(int(column.str.contains(_DECIMAL_COMMA).sum()) for column in texts)
-    points = sum(int(column.str.contains(_DECIMAL_POINT).sum()) for column in texts)
+    values = [value for column in texts for value in column.drop_nulls()]
+    commas = sum(bool(_DECIMAL_COMMA.search(value)) for value in values)
+    points = sum(bool(_DECIMAL_POINT.search(value)) for value in values)
     return "," if commas > points else "."
 
 

@@ -74,6 +74,11 @@ class Reading(NamedTuple):
     #: … or a longitude (E, W).
     longitude: Flags
 
+    def degrees(self, axis: Axis) -> Numbers:
+        """Return degrees; NaN where a letter says that it is the other coordinate."""
+        other = self.longitude if axis == "latitude" else self.latitude
+        return np.where(other, np.nan, self.value)
+
 
 def numbers(texts: pl.Series) -> Numbers:
     """Return plain decimal numbers.
@@ -133,14 +138,7 @@ def degrees(texts: pl.Series, axis: Axis) -> Numbers:
     array of float64
         NaN where a text is no coordinate. They may be out of range: 90.5°N is read.
     """
-    reading = read(texts)
-    other = reading.longitude if axis == "latitude" else reading.latitude
-    return np.where(other, np.nan, reading.value)
-
-
-def is_sexagesimal(texts: pl.Series) -> Flags:
-    """Return which texts are coordinates with minutes, rather than decimal ones."""
-    return read(texts).sexagesimal
+    return read(texts).degrees(axis)
 
 
 def read(texts: pl.Series) -> Reading:

@@ -17,7 +17,7 @@ from geoclusters.tables.coordinates import Flags, Numbers, blank_to_null
 from geoclusters.tables.dialect import Dialect, find_dialect
 from geoclusters.tables.left_out import USABLE, LeftOut, find_reasons
 
-_BLOCK_BYTES: Final = 4 * 1024 * 1024
+_BLOCK_BYTES: Final = 8 * 1024 * 1024
 #: Blocks that are cut while an earlier one is parsed.
 _BLOCKS_AHEAD: Final = 2
 
@@ -95,6 +95,7 @@ class Table:
         """What was found out about the file, for the record."""
         return {
             "compression": self._text.compression,
+            **({"member": self._text.member} if self._text.member else {}),
             "encoding": self._text.encoding,
             "delimiter": self._dialect.format.delimiter,
             "decimal_mark": self._dialect.decimal_mark,

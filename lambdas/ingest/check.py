@@ -15,7 +15,6 @@ def check_rows(
     left_out: LeftOut,
     *,
     read: int,
-    distinct: DistinctPlaces,
     k: int,
     most_left_out_percent: int,
 ) -> None:
@@ -49,12 +48,6 @@ def check_rows(
             f"The table has {found}, fewer than the k={k} clusters asked for. Upload "
             "more places, or ask for fewer clusters, for example with `--metadata k=2`."
         )
-    elif distinct.is_exact and distinct.count < k:
-        msg = (
-            f"The table has {usable:,} usable rows, but only {distinct.count:,} "
-            f"different places, fewer than the k={k} clusters asked for. Ask for fewer "
-            "clusters, for example with `--metadata k=2`."
-        )
     elif usable * k > MOST_ROWS_TIMES_K:
         msg = (
             f"{usable:,} places in {k:,} clusters are more than can be measured in one "
@@ -64,3 +57,20 @@ def check_rows(
     else:
         return
     raise TableError(msg)
+
+
+def check_distinct(distinct: DistinctPlaces, *, usable: int, k: int) -> None:
+    """Refuse a table with fewer different places than clusters.
+
+    Raises
+    ------
+    TableError
+        The message says so.
+    """
+    if distinct.is_exact and distinct.count < k:
+        msg = (
+            f"The table has {usable:,} usable rows, but only {distinct.count:,} "
+            f"different places, fewer than the k={k} clusters asked for. Ask for fewer "
+            "clusters, for example with `--metadata k=2`."
+        )
+        raise TableError(msg)

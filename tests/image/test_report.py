@@ -112,11 +112,11 @@ def run(
     )
     job_name = layout.job_name(PREFIX, record.run_id, 1)
     key = layout.model_key(record.run_id, job_name)
-    bodies = {
+    bodies: dict[str, bytes] = {
         layout.run_record_key(record.run_id): record.to_json().encode(),
         key: model(features - centre) if artefact is None else artefact,
         **{
-            layout.places_key(record.run_id, i): places.encode(part)
+            layout.places_key(record.run_id, i): bytes(places.encode(part))
             for i, part in enumerate(parts)
         },
     }

@@ -185,13 +185,13 @@ def test_a_letter_of_the_other_axis_is_not_read() -> None:
 )
 def test_what_could_mean_two_things_or_nothing_is_no_coordinate(text: str) -> None:
     assert math.isnan(latitude(text))
-    assert not notation.is_sexagesimal(pl.Series([text])).any()
+    assert not notation.read(pl.Series([text])).sexagesimal.any()
 
 
 def test_it_is_told_which_texts_have_minutes() -> None:
     texts = pl.Series(["22.3", "22.3°N", "22°18'N", None, "22 18 07", "Town"])
     expected = [False, False, True, False, True, False]
-    assert notation.is_sexagesimal(texts).tolist() == expected
+    assert notation.read(texts).sexagesimal.tolist() == expected
 
 
 def test_it_is_told_which_axis_a_letter_names() -> None:
