@@ -143,8 +143,6 @@ def test_values_within_bounds_are_read(name: str, value: str, read_as: str) -> N
 @pytest.mark.parametrize(
     ("document", "metadata", "expected"),
     [
-        ({"latitude": "y"}, {}, "`latitude=y`, but nothing names the column of the lo"),
-        (None, {"longitude": "x"}, "`longitude=x`, but nothing names the column of th"),
         (
             {"coordinates": "c"},
             {"latitude": "y", "longitude": "x"},
@@ -153,10 +151,14 @@ def test_values_within_bounds_are_read(name: str, value: str, read_as: str) -> N
         ({"coordinates": "c", "longitude": "x"}, {}, "either one column has both"),
     ],
 )
-def test_coordinates_are_named_by_a_pair_or_by_one_column(
+def test_coordinates_are_named_by_two_columns_or_by_one(
     document: Any, metadata: dict[str, str], expected: str
 ) -> None:
     assert expected in refused(document, **metadata)
+
+
+def test_one_of_two_columns_may_be_left_to_be_found() -> None:
+    assert read(longitude="x").columns == ColumnHints(longitude="x")
 
 
 def test_a_pair_may_be_named_in_two_places() -> None:
