@@ -7,7 +7,8 @@ from geoclusters import layout
 from infra.data_bucket import DataBucket
 
 _WRITE = [f"{layout.INPUT_PREFIX}*", f"{layout.BOUNDARIES_PREFIX}*"]
-_READ = [f"{layout.OUTPUT_PREFIX}*"]
+#: Uploads too: copied onto themselves with other parameters they run again.
+_READ = [f"{layout.OUTPUT_PREFIX}*", f"{layout.INPUT_PREFIX}*"]
 
 
 class AnalystPolicy(Construct):

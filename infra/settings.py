@@ -117,7 +117,8 @@ class Settings:
     #: Number of clusters of an upload that doesn't name one.
     default_k: int = _whole_number(15, low=2, high=10_000)
     #: The largest upload that is accepted, in bytes.
-    max_upload_bytes: int = _whole_number(2_000_000_000, low=1, high=50_000_000_000)
+    #: (docs/scale.md says what the default follows from.)
+    max_upload_bytes: int = _whole_number(8_000_000_000, low=1, high=50_000_000_000)
 
     #: The share of a table's rows that may be left out, in percent.
     most_left_out_percent: int = _whole_number(50, low=0, high=100)

@@ -19,6 +19,12 @@ _READ_BYTES: Final = 2 * 1024 * 1024
 _MOST_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
 _MOST_NAMED: Final = 5
 
+#: What to do with a table that is too large.
+TOO_LARGE_ADVICE: Final = (
+    "Leave out columns that are not needed, or upload a sample of the rows. What may "
+    "be raised, and what comes after one file, stands in docs/scale.md of geoclusters."
+)
+
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
 #: Of a zip's first file, of a zip without files, and of one in several parts.
@@ -129,8 +135,7 @@ def _check_size(size: int, what: str, most_bytes: int | None) -> None:
     if most_bytes is not None and size > most_bytes:
         msg = (
             f"The {what} unpacks to more than {most_bytes / 1e6:,.1f} MB, which is the "
-            "most that is accepted. Leave out columns that are not needed, or upload a "
-            "sample of the rows."
+            f"most that is accepted. {TOO_LARGE_ADVICE}"
         )
         raise TableError(msg)
 

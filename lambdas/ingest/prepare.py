@@ -18,6 +18,7 @@ from geoclusters.errors import InputError, TableError
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status, now, run_figures
+from geoclusters.tables.packing import TOO_LARGE_ADVICE
 from geoclusters.tables.reader import Table
 from lambdas.ingest import parameters_file
 from lambdas.ingest.write import write_run
@@ -193,8 +194,7 @@ def _read_and_write(
     if upload.size > settings.max_upload_bytes:
         msg = (
             f"{upload.uri} has {_megabytes(upload.size)}; at most "
-            f"{_megabytes(settings.max_upload_bytes)} are accepted. Leave out columns "
-            "that are not needed, or upload a sample of the rows."
+            f"{_megabytes(settings.max_upload_bytes)} are accepted. {TOO_LARGE_ADVICE}"
         )
         raise TableError(msg)
     table = Table(
