@@ -31,6 +31,7 @@ RESULTS: Final = ROOT / "benchmarks/results"
 ROWS: Final = (100_000, 1_000_000, 5_000_000)
 KINDS_ROWS: Final = (1_000_000,)
 WAYS: Final = ("ours", "sdk", "parse")
+_ROOMY_BYTES: Final = 4_000_000_000
 _WARM_UP_ROWS: Final = 200_000
 #: From so many rows on the SDK's way, which takes long, is gone once.
 _MANY_ROWS: Final = 5_000_000
@@ -82,10 +83,22 @@ def _options() -> argparse.Namespace:
         "--kinds", action="store_true", help="ours alone, on tables that slow it down"
     )
     parser.add_argument("--cpus", type=int, help="processors that a process may use")
-    parser.add_argument("--folder", type=Path, help="where the tables lie meanwhile")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=_in_memory(),
+        help="where the tables lie meanwhile; by default in memory, if there is room",
+    )
     options = parser.parse_args()
     options.rows = options.rows or (KINDS_ROWS if options.kinds else ROWS)
     return options
+
+
+def _in_memory() -> Path | None:
+    """Return a folder in memory, so that no disk has a part in what is measured."""
+    folder = Path("/dev/shm")
+    is_roomy = folder.is_dir() and shutil.disk_usage(folder).free > _ROOMY_BYTES
+    return folder if is_roomy else None
 
 
 class _Table:

@@ -5,7 +5,14 @@ import pytest
 
 from geoclusters import recordio
 from geoclusters.geodesy import GEOMETRIES, Floats
-from geoclusters.training_set import CENTRE_ROWS, FairSample, Shard, TrainingSet
+from geoclusters.training_set import (
+    CENTRE_ROWS,
+    MOST_SHARD_BYTES,
+    FairSample,
+    Shard,
+    TrainingSet,
+    shard_bytes,
+)
 
 SPHERICAL = GEOMETRIES["spherical"]
 
@@ -50,6 +57,27 @@ def test_shards_are_bounded_and_numbered_without_a_gap() -> None:
     bodies, _ = shards(*sorted_places(100_000))
     assert sorted(bodies) == list(range(len(bodies)))
     assert max(map(len, bodies.values())) <= 10_000 * recordio.record_bytes(3)
+
+
+@pytest.mark.parametrize("n", [10_501, 20_499, 20_501, 33_333, 100_000])
+def test_shards_behind_the_sample_are_even(n: int) -> None:
+    bodies, _ = shards(*sorted_places(n))
+    sizes = sorted(len(body) for part, body in bodies.items() if part > 0)
+    assert sizes[0] >= 0.5 * sizes[-1] or len(sizes) == 1
+
+
+@pytest.mark.parametrize("instances", [2, 10, 100])
+def test_several_instances_get_several_shards_each(instances: int) -> None:
+    rows, bytes_a_row = 10_000_000, 100
+    size = shard_bytes(rows * bytes_a_row, instances)
+    assert 1024**2 <= size <= MOST_SHARD_BYTES
+    shards_an_instance = rows * recordio.record_bytes(3) / size / instances
+    assert shards_an_instance > 3 or size == 1024**2
+
+
+def test_one_instance_gets_the_largest_shards() -> None:
+    assert shard_bytes(10**9, 1) == shard_bytes(10**12, 100) == MOST_SHARD_BYTES
+    assert shard_bytes(1000, 100) == 1024**2
 
 
 def test_the_first_shard_is_a_fair_sample_of_a_sorted_file() -> None:
