@@ -6,7 +6,7 @@ first rows. A `Reading` is what came out, and reads the rest.
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -64,8 +64,10 @@ class Reading:
     columns: Candidate
     #: Why these columns, and why so.
     why: str
-    #: Of one column with both: longitude, or x, stands first.
+    #: Of one column with both: longitude, or x, stands first …
     longitude_first: bool = False
+    #: … and this is how its pairs are written.
+    form: pairs.Form | None = None
     #: Whether degrees, minutes and seconds are what is usual in it.
     is_sexagesimal: bool = False
     #: Where the numbers are not degrees of WGS 84.
@@ -127,7 +129,7 @@ class Reading:
         """Return the texts of latitude, or y, and of longitude, or x."""
         if len(texts) == 2:
             return texts[0], texts[1]
-        split = pairs.split(texts[0])
+        split = pairs.split(texts[0], self.form)
         if self.longitude_first:
             return split.second, split.first
         return split.first, split.second
@@ -169,13 +171,13 @@ def _judge_one(
     """Judge a column with both, and find out which stands first."""
     split = pairs.split(texts)
     if texts.null_count() == len(texts) and not columns.is_given:
-        return _unusable(columns, f"{_named(columns)} is blank in the first rows.")
+        return _unusable(columns, f"{_hold(columns)} nothing in the first rows.")
     if split.first.null_count() == len(texts) and texts.null_count() < len(texts):
         return _unusable(columns, _no_pairs(columns, texts, split))
-    if projection is None and split.srid not in (None, 4326):
-        projection = Projection(f"EPSG:{split.srid}")
+    if projection is None and split.form.srid not in (None, 4326):
+        projection = Projection(f"EPSG:{split.form.srid}")
     name = shown(columns.names[0])
-    usual, why = split.longitude_first, f"the column {name} holds both"
+    usual, why = split.form.longitude_first, f"the column {name} holds both"
     if usual:
         how = "longitude first, as in WKT and GeoJSON"
     elif columns.names[0].casefold().startswith(("lon", "lng")):
@@ -191,13 +193,7 @@ def _judge_one(
         first = "longitude" if usual else "latitude"
         how = f"{first} first, which its values prove"
     judged = _judge_two(columns, both[usual], projection, f"{why}, {how}")
-    reading = Reading(
-        columns,
-        judged.reading.why,
-        longitude_first=usual,
-        is_sexagesimal=judged.reading.is_sexagesimal,
-        projection=judged.reading.projection,
-    )
+    reading = replace(judged.reading, longitude_first=usual, form=split.form)
     return judged._replace(reading=reading)
 
 
@@ -259,7 +255,7 @@ def _judge_projected(
         area = textwrap.shorten(projection.area_of_use or "nowhere", 100)
         return _unusable(
             columns,
-            f"{_named(columns)} hold {found}, which don't lie where {projection.name} "
+            f"{_hold(columns)} {found}, which don't lie where {projection.name} "
             f"({projection.code}) is used: {area}. Check the "
             "upload's metadata `crs`, and that latitude names the column with the "
             "northing (y), longitude the one with the easting (x).",
@@ -282,9 +278,13 @@ def _why(columns: Candidate) -> str:
     return "they are called so"
 
 
-def _named(columns: Candidate) -> str:
+def _hold(columns: Candidate) -> str:
     names = " and ".join(map(shown, columns.names))
-    return f"The columns {names}" if len(columns.names) > 1 else f"The column {names}"
+    return (
+        f"The columns {names} hold"
+        if len(columns.names) > 1
+        else f"The column {names} holds"
+    )
 
 
 def _examples(texts: Sequence[pl.Series], rows: Flags) -> str:
@@ -298,7 +298,7 @@ def _no_degrees(
 ) -> str:
     found = _examples(texts, is_number) if is_number.any() else "no numbers"
     return (
-        f"{_named(columns)} hold {found}, which are no degrees. If they are projected "
+        f"{_hold(columns)} {found}, which are no degrees. If they are projected "
         "coordinates (northing and easting), upload with their coordinate reference "
         "system as metadata, for example `--metadata crs=EPSG:2326`: whoever "
         "published the table knows its EPSG code. If other columns hold latitude and "
@@ -307,9 +307,12 @@ def _no_degrees(
 
 
 def _no_pairs(columns: Candidate, texts: pl.Series, split: pairs.Pairs) -> str:
-    found = split.other_geometry or shown(str(texts.drop_nulls()[0]))
+    if split.other_geometry:
+        found = f"geometries of the type {split.other_geometry}"
+    else:
+        found = f"texts such as {shown(str(texts.drop_nulls()[0]))}"
     return (
-        f"{_named(columns)} was looked at for coordinates, but holds {found}. Expected "
+        f"{_hold(columns)} {found}, and no other column was found. Expected "
         "points, such as (22.3, 114.2) or POINT (114.2 22.3), or two columns called "
         "latitude and longitude. If other columns hold them, name those: `--metadata "
         "latitude=NAME,longitude=NAME`."

@@ -75,22 +75,28 @@ _LEAST_SHARE: Final = 0.02
 _LEAST_ROWS: Final = 2
 
 
+class Form(NamedTuple):
+    """How the pairs of a column are written."""
+
+    #: Whether the format says that longitude (or easting) stands first.
+    longitude_first: bool
+    #: PostGIS's number of the coordinate reference system, if the texts name one.
+    srid: int | None
+
+
 class Pairs(NamedTuple):
     """Coordinates out of one column."""
 
     #: What stands first and second; null where a text is no pair.
     first: pl.Series
     second: pl.Series
-    #: Whether the format says that longitude (or easting) stands first.
-    longitude_first: bool
-    #: PostGIS's number of the coordinate reference system, if the texts name one.
-    srid: int | None
+    form: Form
     #: The type of geometry (such as `Polygon`) that most texts have which hold none
     #: of a single point.
     other_geometry: str | None
 
 
-def split(texts: pl.Series) -> Pairs:
+def split(texts: pl.Series, form: Form | None = None) -> Pairs:
     """Split texts that hold two coordinates each.
 
     A text may be
@@ -113,6 +119,8 @@ def split(texts: pl.Series) -> Pairs:
     ----------
     texts : Series of String
         Null where blank.
+    form : Form, optional
+        The kind that is wanted; otherwise the most frequent.
 
     Returns
     -------
@@ -122,26 +130,22 @@ def split(texts: pl.Series) -> Pairs:
     texts = texts.cast(pl.String).str.strip_chars(notation.BLANKS)
     first, second = _find(texts, _TWO_NUMBERS)
     rest = _without(texts, first.is_not_null())
-    if rest.null_count() == len(rest):
-        return Pairs(first, second, False, None, None)
+    if rest.null_count() == len(rest) and not (form and form.longitude_first):
+        return Pairs(first, second, Form(longitude_first=False, srid=None), None)
     points = _points(rest)
     halves = _cut(_without(rest, points["type"].is_not_null()))
     first, second = _or(first, halves[0]), _or(second, halves[1])
     is_point = points["x"].is_not_null()
-    longitude_first = bool(is_point.sum() > first.is_not_null().sum())
-    srid = None
-    if longitude_first:
-        srid = _most_frequent(points["srid"].filter(is_point))
-        is_point &= points["srid"].eq_missing(pl.Series([srid], dtype=pl.Int64))
+    srids = points["srid"].fill_null(0)  # 0 says that it isn't known
+    if form is None:
+        longitude_first = bool(is_point.sum() > first.is_not_null().sum())
+        srid = _most_frequent(srids.filter(is_point)) if longitude_first else 0
+        form = Form(longitude_first, srid or None)
+    if form.longitude_first:
+        is_point &= srids == (form.srid or 0)
         first, second = (_without(points[axis], ~is_point) for axis in ("x", "y"))
     other = points["type"].filter(points["type"] != "Point")
-    return Pairs(
-        first,
-        second,
-        longitude_first,
-        int(srid) if srid else None,  # 0 says that it isn't known
-        _most_frequent(other),
-    )
+    return Pairs(first, second, form, _most_frequent(other))
 
 
 def reversed_order(first: notation.Numbers, second: notation.Numbers) -> bool:

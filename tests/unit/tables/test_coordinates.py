@@ -144,12 +144,21 @@ def test_other_geometries_are_told() -> None:
 def test_a_column_called_location_with_addresses_is_told() -> None:
     with pytest.raises(TableError) as error:
         table("name,location\nA,12 Long Street\n")
-    assert "holds '12 Long Street'" in str(error.value)
+    assert "holds texts such as '12 Long Street'" in str(error.value)
 
 
 def test_a_column_of_coordinates_can_be_named() -> None:
     source = table('where\n"22.3106, 114.18101"\n', coordinates="where")
     assert read(source) == [(LATITUDE, LONGITUDE)]
+
+
+def test_pairs_in_another_order_later_in_the_table_are_left_out() -> None:
+    head = "location,note\n" + "POINT (114.18101 22.3106),a\n" * 200
+    source = table(head + '"(22.5, 113.5)",b\n' * 100_000)
+    assert len(read(source)) == 200
+    assert source.left_out.summary() == {
+        "coordinate not a number": {"rows": 100_000, "first": [202, 203, 204, 205, 206]}
+    }
 
 
 def test_degrees_minutes_and_seconds_are_read_and_named() -> None:

@@ -23,7 +23,7 @@ def split_one(text: str | None) -> tuple[str | None, str | None]:
 def values(pairs: Pairs) -> list[tuple[float, float]]:
     """Return latitude and longitude."""
     first, second = pairs.first, pairs.second
-    if pairs.longitude_first:
+    if pairs.form.longitude_first:
         first, second = second, first
     latitude = notation.degrees(first, "latitude").tolist()
     longitude = notation.degrees(second, "longitude").tolist()
@@ -113,14 +113,14 @@ def test_what_is_no_pair_is_none(text: str | None) -> None:
     pairs = split(pl.Series([text, "22.3 114.2"]))
     assert pairs.first.to_list() == [None, "22.3"]
     assert pairs.second.to_list() == [None, "114.2"]
-    assert pairs[2:] == (False, None, None)
+    assert pairs[2:] == ((False, None), None)
 
 
 def test_columns_without_any_text_have_no_pairs() -> None:
     for texts in (pl.Series([], dtype=pl.String), pl.Series([None, None])):
         pairs = split(texts)
         assert len(pairs.first) == len(pairs.second) == len(texts)
-        assert pairs[2:] == (False, None, None)
+        assert pairs[2:] == ((False, None), None)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_geometries_say_that_longitude_stands_first(text: str) -> None:
     pairs = split(pl.Series([None, text]))
     assert pairs.first.to_list() == [None, "114.2"]
     assert pairs.second.to_list() == [None, "22.3"]
-    assert pairs[2:] == (True, None, None)
+    assert pairs[2:] == ((True, None), None)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_points_of_postgis_name_their_reference_system(text: str) -> None:
     pairs = split(pl.Series([text, None]))
     assert pairs.first.to_list() == ["836694.05", None]
     assert pairs.second.to_list() == ["819069.8", None]
-    assert pairs[2:] == (True, 2326, None)
+    assert pairs[2:] == ((True, 2326), None)
 
 
 def test_what_postgis_wrote_is_read() -> None:
@@ -174,28 +174,28 @@ def test_what_postgis_wrote_is_read() -> None:
     text = "0101000020E6100000CB49287D21C451C0F0BF95ECD8244540"
     pairs = split(pl.Series([text]))
     assert values(pairs) == [(42.28787, -71.064544)]
-    assert pairs.srid == 4326
+    assert pairs.form.srid == 4326
 
 
 def test_points_of_a_rarer_reference_system_are_no_pairs() -> None:
     texts = ["SRID=4326;POINT(1 2)", "SRID=2326;POINT(3 4)", "SRID=4326;POINT(5 6)"]
     pairs = split(pl.Series([*texts, "POINT (7 8)"]))
     assert pairs.first.to_list() == ["1", None, "5", None]
-    assert pairs.srid == 4326
+    assert pairs.form.srid == 4326
 
 
 def test_a_reference_system_of_0_is_none() -> None:
-    assert split(pl.Series(["SRID=0;POINT(1 2)"]))[2:] == (True, None, None)
+    assert split(pl.Series(["SRID=0;POINT(1 2)"]))[2:] == ((True, None), None)
 
 
 def test_of_two_orders_in_a_column_the_rarer_is_left_out() -> None:
     point, plain = "POINT (114.2 22.3)", "(22.3, 114.2)"
     pairs = split(pl.Series([point, plain, point]))
     assert pairs.first.to_list() == ["114.2", None, "114.2"]
-    assert pairs.longitude_first
+    assert pairs.form.longitude_first
     pairs = split(pl.Series([plain, point, plain]))
     assert pairs.second.to_list() == ["114.2", None, "114.2"]
-    assert not pairs.longitude_first
+    assert not pairs.form.longitude_first
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_of_two_orders_in_a_column_the_rarer_is_left_out() -> None:
 def test_other_geometries_are_told_by_name(text: str, kind: str) -> None:
     pairs = split(pl.Series([text]))
     assert pairs.first.to_list() == pairs.second.to_list() == [None]
-    assert pairs[2:] == (False, None, kind)
+    assert pairs[2:] == ((False, None), kind)
 
 
 def test_the_most_frequent_other_geometry_is_told_beside_points() -> None:
