@@ -68,6 +68,8 @@ _USUAL_NAMES: Final = frozenset(
     }
 )
 
+_NAMES_BEYOND_ASCII: Final = tuple(name for name in _USUAL_NAMES if not name.isascii())
+
 _SEPARATORS = re.compile(r"[\s_.\-,/]+")
 _UNIT = re.compile(r"[(\[][^)\]]*[)\]]\s*$")
 
@@ -163,7 +165,8 @@ class Header:
             raise _several(self.names[found[0]], found, key)
         msg = (
             f"The upload's parameters say `{key}={name}`, but the table has no such "
-            f"column. Its columns are: {self.shown()}."
+            f"column. Its columns are: {self.shown()}. Name one of these, and upload "
+            "the table again."
         )
         raise TableError(msg)
 
@@ -226,6 +229,12 @@ class Header:
         positions = tuple(self._positions[name][0] for name in plain)
         names = tuple(self.names[position] for position in positions)
         return Candidate(family, positions, names, is_given)
+
+
+def names_coordinates(text: str) -> bool:
+    """Return whether a usual name of coordinates that isn't ASCII stands in a text."""
+    plain = _plain(text)
+    return any(name in plain for name in _NAMES_BEYOND_ASCII)
 
 
 def shown(name: str) -> str:

@@ -307,13 +307,15 @@ def _no_degrees(
 
 
 def _no_pairs(columns: Candidate, texts: pl.Series, split: pairs.Pairs) -> str:
+    advice = ""
     if split.other_geometry:
-        found = f"geometries of the type {split.other_geometry}"
+        found = f"shapes of the type {split.other_geometry}"
+        advice = " A GIS program such as QGIS makes points of shapes: their centroids."
     else:
         found = f"texts such as {shown(str(texts.drop_nulls()[0]))}"
     return (
-        f"{_hold(columns)} {found}, and no other column was found. Expected "
-        "points, such as (22.3, 114.2) or POINT (114.2 22.3), or two columns called "
+        f"The column {shown(columns.names[0])} was looked at for coordinates, but "
+        f"holds {found}. Expected points, such as (22.3, 114.2) or POINT (114.2 22.3), or two columns called "
         "latitude and longitude. If other columns hold them, name those: `--metadata "
-        "latitude=NAME,longitude=NAME`."
+        f"latitude=NAME,longitude=NAME`.{advice}"
     )

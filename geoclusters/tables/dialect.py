@@ -1,5 +1,6 @@
 """How a table is written: delimiter, header, coordinate columns, decimal mark."""
 
+import contextlib
 import csv
 import itertools
 import re
@@ -10,7 +11,7 @@ from typing import Final, NamedTuple, NoReturn
 import polars as pl
 
 from geoclusters.errors import TableError
-from geoclusters.tables.blocks import Format, Lines
+from geoclusters.tables.blocks import Format, Lines, check_closed
 from geoclusters.tables.columns import ColumnHints, Header, shown
 from geoclusters.tables.coordinates import (
     Judged,
@@ -26,6 +27,7 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 #: Lines of notes above the header are passed over, so many at most.
 _MOST_PREAMBLE: Final = 30
 _ROWS_LOOKED_AT: Final = 100
+_FRACTION: Final = re.compile(r"[+-]?\d+[.,]\d+")
 _DECIMAL_COMMA: Final = re.compile(r"\d,\d")
 _DECIMAL_POINT: Final = re.compile(r"\.\d")
 #: A quotation mark that doesn't follow the delimiter at once, and the field that it
@@ -121,10 +123,15 @@ def _found(
     projection = projection_of(hints.crs)
     for delimiter, form in enumerate(formats):
         records = list(_records(sample, form, _MOST_PREAMBLE + _ROWS_LOOKED_AT))
+        headers = set()
         for preamble, record in enumerate(records[:_MOST_PREAMBLE]):
             if len(record) == 1 and _is_split_by_another(record[0], form.delimiter):
                 continue
             header = Header(record)
+            # where files were joined it comes again, and is none
+            if (names := tuple(name.strip("\ufeff ") for name in record)) in headers:
+                continue
+            headers.add(names)
             for columns in header.candidates(hints):
                 rows = records[preamble + 1 :][:_ROWS_LOOKED_AT]
                 texts = _texts([row for row in rows if any(row)], columns.positions)
@@ -206,10 +213,45 @@ def _refuse(sample: bytes, formats: Sequence[Format], hints: ColumnHints) -> NoR
                 "around whole rows."
             )
             raise TableError(msg)
+    for form in formats:
+        _check_closed(sample, form)
     if not any(name.strip() for name in header):
         msg = (
             "The first line is blank, and none of the next ones names the columns of "
             "latitude and longitude."
         )
         raise TableError(msg)
+    if (hints.latitude, hints.longitude, hints.coordinates) == (None, None, None):
+        _check_names(header)
     Header(header).refuse(hints)
+
+
+def _check_closed(sample: bytes, form: Format) -> None:
+    """Refuse a table in whose first records a quotation mark is never closed."""
+    lines = Lines(sample)
+    start = end = records = 0
+    with contextlib.suppress(csv.Error):
+        for _ in itertools.islice(form.reader(lines), _MOST_PREAMBLE + 1):
+            start, end = end, lines.taken
+            records += 1
+    if records <= _MOST_PREAMBLE:
+        check_closed(sample[start:], form)
+
+
+def _check_names(header: Sequence[str]) -> None:
+    """Refuse what can't be the names of a table's columns."""
+    if len(header) == 1:
+        msg = (
+            f"The table has one column only, {shown(header[0])}: its fields must be "
+            "separated by commas, semicolons, tabs or bars (|). Open it in a "
+            "spreadsheet, and save it as “CSV UTF-8”; or, if this column holds both "
+            "coordinates, upload with `--metadata coordinates=NAME`."
+        )
+        raise TableError(msg)
+    if sum(bool(_FRACTION.fullmatch(name.strip())) for name in header) > 1:
+        msg = (
+            "The first line should name the columns, but here it holds "
+            f"{Header(header).shown()}. Put a line above it with a name for each "
+            "column, two of them latitude and longitude."
+        )
+        raise TableError(msg)

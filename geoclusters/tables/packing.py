@@ -42,6 +42,8 @@ _OTHER_METHODS: Final = {
     95: "xz",
     98: "PPMd",
 }
+#: What is told in other words: the file begins as an archive does.
+_NO_END: Final = {"File is not a zip file": "its end is missing"}
 #: What `zipfile` raises at damage, by trial; OSError is also what a negative seek is.
 _ZIP_ERRORS: Final = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
@@ -160,7 +162,7 @@ def _gunzip(stream: Iterator[bytes]) -> Iterator[bytes]:
                     unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
                     is_first, is_begun = False, False
     except zlib.error as error:
-        raise _damaged_gzip(str(error)) from error
+        raise _damaged_gzip("what is in it can't be unpacked") from error
     if is_begun:
         raise _damaged_gzip("it is cut off")
 
@@ -249,7 +251,8 @@ def _damage_told(source: _Source) -> Iterator[None]:
     except _ZIP_ERRORS as error:
         if source.failure is not None:
             raise source.failure from None
-        raise _damaged_zip(str(error) or type(error).__name__) from error
+        how = str(error) or type(error).__name__
+        raise _damaged_zip(_NO_END.get(how, how)) from error
 
 
 def _damaged_zip(how: str) -> TableError:

@@ -9,17 +9,39 @@ from typing import BinaryIO, Final, NamedTuple
 import charset_normalizer
 
 from geoclusters.errors import TableError
+from geoclusters.tables.columns import names_coordinates
 from geoclusters.tables.packing import unpack
 
 #: So much of a file decides about it.
 SAMPLE_BYTES: Final = 1024 * 1024
+#: So many characters hold its header.
+_HEADER: Final = 16 * 1024
 
 NO_CSV_BUT_JSON: Final = (
     "The file is XML or JSON (such as KML, GPX or GeoJSON), not a CSV file. Open it in "
     "a GIS program such as QGIS, and export its points as CSV."
 )
-#: (A header may stand in brackets: `[id],[lat],[lon]`.)
-_XML_OR_JSON: Final = re.compile(rb"<\?xml|<kml|<gpx|\{|\[\s*[\[{]")
+_WEB_PAGE: Final = (
+    "The file is a web page, not a CSV file: perhaps a download that failed and was "
+    "saved all the same, or a table that was exported as a web page. Open it in a "
+    "browser. If it shows the table, open it in a spreadsheet, and save it as “CSV "
+    "UTF-8”; if not, fetch the table again."
+)
+_XML_WORKBOOK: Final = (
+    "The file is an Excel workbook (XML), not a CSV file. Save the sheet as “CSV "
+    "UTF-8” in Excel, and upload that."
+)
+#: How text begins that is no table, in lower case. (A header may stand in brackets:
+#: `[id],[lat],[lon]`.)
+_MARKUP: Final = (
+    (r"<\?xml[^>]*>\s*<\?mso-application progid=.excel", _XML_WORKBOOK),
+    (
+        r"(<\?xml[^>]*>\s*)?<(!doctype html|!--"
+        r"|(html|head|meta|title|style|script|body|table|div)\b)",
+        _WEB_PAGE,
+    ),
+    (r"<\?xml|<!doctype|<(kml|gpx|osm|svg)\b|<\w+:\w|\{|\[\s*[\[{]", NO_CSV_BUT_JSON),
+)
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -31,25 +53,34 @@ _CODE_PAGES: Final = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp850", "cp437", "cp852", "cp866"),
     *("gb18030", "big5", "shift_jis", "euc_kr"),
 ]
+_GIS: Final = "Open it in a GIS program such as QGIS, export its points as CSV"
+_EXPORT: Final = "Export the table as CSV"
+_PICTURE: Final = "Ask whoever made it for the places as CSV"
+_REPACK: Final = "Unpack it, or pack it with gzip"
+_SAVE: Final = "Save the table as “CSV UTF-8”"
+#: How the bytes of what is no table begin, by the formats' own descriptions.
 _NO_TABLES: Final = (
-    (b"PAR1", "a Parquet file", "Export it as CSV"),
+    (rb"PAR1", "a Parquet file", "Export it as CSV"),
+    (rb"ARROW1", "a Feather file", "Export it as CSV"),
     (
-        b"\xd0\xcf\x11\xe0",
+        rb"\xd0\xcf\x11\xe0",
         "an Excel workbook (.xls)",
         "Save it as “CSV UTF-8” in Excel",
     ),
     # (within another archive; otherwise it was unpacked before)
-    (b"PK\x03\x04", "packed twice", "Unpack it once"),
-    (b"\x1f\x8b", "packed twice", "Unpack it once"),
-    (b"\x89PNG", "a picture", "Upload a table of places"),
-    (b"\xff\xd8\xff", "a picture", "Upload a table of places"),
-    (b"%PDF", "a PDF document", "Export the table as CSV"),
-    (b"SQLite format 3", "a database", "Export the table as CSV"),
-    (b"BZh", "packed with bzip2", "Unpack it, or pack it with gzip"),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd", "Unpack it, or pack it with gzip"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it, or pack it with gzip"),
-    (b"\xff\xfe\0\0", "text in UTF-32", "Save the table as “CSV UTF-8”"),
-    (b"\0\0\xfe\xff", "text in UTF-32", "Save the table as “CSV UTF-8”"),
+    (rb"PK\x03\x04|\x1f\x8b", "packed twice", "Unpack it once"),
+    (rb"(?s).{257}ustar", "a tar archive", "Pack the table alone, with gzip"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*", "a picture", _PICTURE),
+    (rb"%PDF", "a PDF document", _EXPORT),
+    (rb"\{\\rtf", "a text document (.rtf)", "Copy its table into a CSV file"),
+    (rb"SQLite format 3", "a database", _EXPORT),
+    (rb"\0\0\x27\x0a", "part of a shapefile", _GIS),
+    (rb"BZh[1-9]1AY", "packed with bzip2", _REPACK),
+    (rb"\xfd7zXZ\0", "packed with xz", _REPACK),
+    (rb"\x28\xb5\x2f\xfd", "packed with zstd", _REPACK),
+    (rb"7z\xbc\xaf\x27\x1c", "a 7z archive", _REPACK),
+    (rb"Rar!\x1a\x07", "a RAR archive", _REPACK),
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "text in UTF-32", _SAVE),
 )
 
 
@@ -85,8 +116,9 @@ def decode(file: BinaryIO, *, most_bytes: int | None = None) -> Text:
     """
     unpacked = unpack(file, most_bytes=most_bytes)
     sample, stream = peek(unpacked.stream, SAMPLE_BYTES)
-    _check_text(sample)
+    _check_bytes(sample)
     encoding, mark = _encoding(sample)
+    _check_text(sample[len(mark) :], encoding)
     utf8 = _to_utf8(stream, encoding, mark)
     return Text(unpacked.compression, unpacked.member, encoding, utf8)
 
@@ -103,21 +135,18 @@ def peek(stream: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     return b"".join(held)[:size], itertools.chain(held, stream)
 
 
-def _check_text(sample: bytes) -> None:
-    for magic, what, advice in _NO_TABLES:
-        if sample.startswith(magic):
+def _check_bytes(sample: bytes) -> None:
+    for pattern, what, advice in _NO_TABLES:
+        if re.match(pattern, sample):
             msg = f"The file is {what}, not a CSV file. {advice}, and upload that."
             raise TableError(msg)
-    start = sample[:1024].lstrip().lower()
-    if _XML_OR_JSON.match(start):
-        raise TableError(NO_CSV_BUT_JSON)
-    if start.startswith((b"<!doctype html", b"<html")):
-        msg = (
-            "The file is a web page, not a CSV file: perhaps a download that failed "
-            "and was saved all the same. Open it in a browser, and fetch the table "
-            "again."
-        )
-        raise TableError(msg)
+
+
+def _check_text(sample: bytes, encoding: str) -> None:
+    start = sample[:2048].decode(encoding, "replace").lstrip().lower()
+    for pattern, message in _MARKUP:
+        if re.match(pattern, start):
+            raise TableError(message)
 
 
 def _encoding(sample: bytes) -> tuple[str, bytes]:
@@ -127,20 +156,48 @@ def _encoding(sample: bytes) -> tuple[str, bytes]:
             return name, mark
     for name, nul in (("utf-16-le", slice(1, 512, 2)), ("utf-16-be", slice(0, 512, 2))):
         half = sample[nul]
-        if len(half) > 1 and half.count(0) > 0.4 * len(half):
+        has_zeros = len(half) > 1 and half.count(0) > 0.4 * len(half)
+        # what is no text holds pairs of zero bytes, too
+        if has_zeros and "\0" not in sample[:512].decode(name, "replace"):
             return name, b""
     if b"\0" in sample:
         msg = (
-            "The file is no text: it holds zero bytes. Save the table as “CSV UTF-8”, "
-            "and upload that."
+            "The file is no text, and so no CSV file, or it is damaged: it holds zero "
+            "bytes. Open it in the program that it comes from, save the table as “CSV "
+            "UTF-8”, and upload that."
         )
         raise TableError(msg)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
-        best = charset_normalizer.from_bytes(sample, cp_isolation=_CODE_PAGES).best()
-        return (best.encoding if best else "cp1252"), b""
+        return _code_page(sample), b""
     return "utf-8", b""
+
+
+def _code_page(sample: bytes) -> str:
+    """Return the likeliest code page of a text.
+
+    Of those that it might be, one in which the start names coordinates (`Długość`) is
+    surer than any statistics; of equally likely ones the first of `_CODE_PAGES` is.
+    """
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=_CODE_PAGES)
+    if not matches:
+        return _CODE_PAGES[0]
+    best = min(
+        matches,
+        key=lambda match: (
+            not names_coordinates(str(match)[:_HEADER]),
+            match.chaos,
+            -match.coherence,
+            _order(match),
+        ),
+    )
+    return _CODE_PAGES[_order(best)]
+
+
+def _order(match: charset_normalizer.CharsetMatch) -> int:
+    """Return where in `_CODE_PAGES` the first code page of a match stands."""
+    return min(map(_CODE_PAGES.index, match.could_be_from_charset))
 
 
 def _to_utf8(stream: Iterator[bytes], encoding: str, mark: bytes) -> Iterator[bytes]:

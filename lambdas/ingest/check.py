@@ -3,12 +3,41 @@
 from typing import Final
 
 from geoclusters.errors import TableError
+from geoclusters.parameters import LEAST_K
 from geoclusters.tables.distinct import DistinctPlaces
-from geoclusters.tables.left_out import LeftOut, in_words
+from geoclusters.tables.left_out import LeftOut, Reason, in_words
 
 #: The report compares each place with each centroid: at the 3.6e8 comparisons a second
 #: that were measured on two busy cores, these take five of its fifteen minutes.
 MOST_ROWS_TIMES_K: Final = 10**11
+
+#: What to do where a reason leaves out most of a table's rows.
+_ADVICE: Final = {
+    Reason.SURPLUS: (
+        "A field that holds what separates fields, such as a decimal comma in a table "
+        "with commas, must stand in quotation marks: open the table in a spreadsheet, "
+        "put it right, and save it as “CSV UTF-8”."
+    ),
+    Reason.MISSING: (
+        "If other columns hold the coordinates, name those: `--metadata "
+        "latitude=NAME,longitude=NAME`. If not, fill in the coordinates, and upload "
+        "the table again."
+    ),
+    Reason.NOT_A_NUMBER: (
+        "Coordinates must be degrees, such as 22.3 and 114.2. Mend the table, and "
+        "upload it again; or, if other columns hold them, name those: `--metadata "
+        "latitude=NAME,longitude=NAME`."
+    ),
+    Reason.OUT_OF_RANGE: (
+        "Latitudes go from -90 to 90, longitudes from -180 to 180. If these are "
+        "projected coordinates, upload with their coordinate reference system, for "
+        "example `--metadata crs=EPSG:2326`, the right one."
+    ),
+    Reason.NULL_ISLAND: (
+        "Nothing lies there but sea; programs write 0 where a place is not known. Fill "
+        "in the coordinates, and upload the table again."
+    ),
+}
 
 
 def check_rows(
@@ -26,11 +55,16 @@ def check_rows(
         The message says why, and what to do.
     """
     usable = read - left_out.rows
-    reasons = in_words(left_out.summary())
+    reasons = left_out.summary()
     found = f"{usable:,} usable of {read:,} rows"
     if reasons:
-        found += f" (left out: {reasons})"
-    if left_out.swapped > max(usable, read // 2):
+        found += f" (left out: {in_words(reasons)})"
+    if not read:
+        msg = (
+            "The table names its columns, but has no rows below them. Upload it with "
+            "its places."
+        )
+    elif left_out.swapped > max(usable, read // 2):
         msg = (
             f"Latitude and longitude look swapped: {left_out.swapped:,} of {read:,} "
             "rows have a latitude beyond ±90 and a longitude that would be one. Swap "
@@ -38,15 +72,16 @@ def check_rows(
             "`latitude` and `longitude`."
         )
     elif left_out.rows * 100 > most_left_out_percent * read:
+        most = max(reasons, key=lambda reason: int(reasons[reason]["rows"]))
         msg = (
             f"The table has {found}. More than {most_left_out_percent} % of its rows "
-            "can't be used, so something may be wrong with the whole: coordinates must "
-            "be degrees, such as 22.3 and 114.2. Mend the table, and upload it again."
+            "can't be used, so something may be wrong with the whole. "
+            f"{_ADVICE[Reason(most)]}"
         )
     elif usable < k:
         msg = (
-            f"The table has {found}, fewer than the k={k} clusters asked for. Upload "
-            "more places, or ask for fewer clusters, for example with `--metadata k=2`."
+            f"The table has {found}, fewer than the k={k} clusters asked for. "
+            f"{_fewer(usable)}"
         )
     elif usable * k > MOST_ROWS_TIMES_K:
         msg = (
@@ -70,7 +105,17 @@ def check_distinct(distinct: DistinctPlaces, *, usable: int, k: int) -> None:
     if distinct.is_exact and distinct.count < k:
         msg = (
             f"The table has {usable:,} usable rows, but only {distinct.count:,} "
-            f"different places, fewer than the k={k} clusters asked for. Ask for fewer "
-            "clusters, for example with `--metadata k=2`."
+            f"different places, fewer than the k={k} clusters asked for. "
+            f"{_fewer(distinct.count)}"
         )
         raise TableError(msg)
+
+
+def _fewer(places: int) -> str:
+    """Return what to do where there are fewer places than clusters."""
+    if places < LEAST_K:
+        return f"Upload more places: there can't be fewer clusters than {LEAST_K}."
+    return (
+        "Upload more places, or ask for fewer clusters, for example with `--metadata "
+        f"k={LEAST_K}`."
+    )
