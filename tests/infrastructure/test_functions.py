@@ -20,6 +20,8 @@ SETTINGS: dict[str, type[FunctionSettings]] = {
     "report": ReportSettings,
 }
 ZIPPED = ["ingest", "start_training", "record_failure"]
+#: What a function's libraries read, and not the function itself.
+FOR_LIBRARIES = {"ingest": {"OPENBLAS_NUM_THREADS": "1"}}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -31,9 +33,11 @@ def test_each_functions_environment_is_what_it_reads(
     settings = SETTINGS[name].from_env(environment)
     assert settings.to_env().items() <= environment.items()
     assert settings.data_bucket == "<DataBucket>"
-    assert environment.keys() - settings.to_env().keys() == {
-        "POWERTOOLS_SERVICE_NAME",
-        "POWERTOOLS_LOG_LEVEL",
+    others = environment.keys() - settings.to_env().keys()
+    assert {other: environment[other] for other in others} == {
+        "POWERTOOLS_SERVICE_NAME": name,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        **FOR_LIBRARIES.get(name, {}),
     }
 
 
@@ -42,6 +46,7 @@ def test_settings_reach_the_functions() -> None:
         Settings(
             default_k=20,
             max_upload_bytes=1_000_000,
+            most_left_out_percent=10,
             instance_type="ml.c5.xlarge",
             instance_count=3,
             input_mode="Pipe",
@@ -56,6 +61,7 @@ def test_settings_reach_the_functions() -> None:
     )
 
     assert (ingest.default_k, ingest.max_upload_bytes) == (20, 1_000_000)
+    assert (ingest.most_left_out_percent, ingest.instance_count) == (10, 3)
     assert (start.instance_type, start.instance_count) == ("ml.c5.xlarge", 3)
     assert (start.input_mode, start.max_wait_s) == ("Pipe", 7200)
     assert template.function("ingest").properties["MemorySize"] == 3008
