@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
+from geoclusters.places import Places, decode
 from geoclusters.run import Upload
 from geoclusters.status import State
 from local import deployment
@@ -100,6 +102,13 @@ class Pipeline:
     def record(self, run_id: str) -> Any:
         """Return a run's record."""
         return json.loads(self.read(layout.run_record_key(run_id)))
+
+    def places(self, run_id: str) -> Places:
+        """Return all usable places of a run."""
+        parts = self.record(run_id)["places_parts"]
+        return np.concatenate(
+            [decode(self.read(layout.places_key(run_id, i))) for i in range(parts)]
+        )
 
     def queue_url(self, function: str) -> str:
         """Return the URL of the queue that feeds a function, named by its construct."""
