@@ -315,7 +315,7 @@ def _no_pairs(columns: Candidate, texts: pl.Series, split: pairs.Pairs) -> str:
         found = f"texts such as {shown(str(texts.drop_nulls()[0]))}"
     return (
         f"The column {shown(columns.names[0])} was looked at for coordinates, but "
-        f"holds {found}. Expected points, such as (22.3, 114.2) or POINT (114.2 22.3), or two columns called "
-        "latitude and longitude. If other columns hold them, name those: `--metadata "
-        f"latitude=NAME,longitude=NAME`.{advice}"
+        f"holds {found}. Expected points, such as (22.3, 114.2) or POINT (114.2 22.3), "
+        "or two columns called latitude and longitude. If other columns hold them, "
+        f"name those: `--metadata latitude=NAME,longitude=NAME`.{advice}"
     )
