@@ -244,9 +244,7 @@ def haversine_m(one: Any, other: Any) -> float:
 def test_the_nearest_place_of_each_centroid_is_told_by_its_id(
     pipeline: Pipeline, by_grid: Any, shared_data: Path
 ) -> None:
-    cameras = {
-        row: camera for row, camera in enumerate(rows_of(shared_data / HONG_KONG), 2)
-    }
+    cameras = dict(enumerate(rows_of(shared_data / HONG_KONG), 2))
     places = {int(place["row"]): place for place in pipeline.places(by_grid["run_id"])}
     assert {row: place[ID].decode() for row, place in places.items()} == {
         row: camera["key"] for row, camera in cameras.items()
