@@ -61,10 +61,10 @@ def prepare_run(
             return Outcome(upload.run_id, state, "this upload was answered before")
         record = _record_written_before(s3, upload)
         if record is None:
-            _check_key(upload.key)
             source = _open(s3, upload)
             upload = replace(upload, version_id=source.version_id)
             with io.BufferedReader(source, _READ_BYTES) as file:
+                _check_key(upload.key)
                 if parameters_file.is_one(upload):
                     return _answer_parameters(file, upload, outputs, settings)
                 outputs.publish(_being_read(upload))
@@ -238,4 +238,4 @@ def _hand_over(
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"

@@ -156,10 +156,8 @@ def test_a_key_without_room_for_its_results_is_answered_among_the_rejected(
     path += "x" * (1024 - len(f"input/{path}.csv".encode())) + ".csv"
     key = f"input/{path}"
     assert len(key.encode()) == 1024
-    pipeline.upload(path, TOWNS.encode(), k="3")
-    # (By its version the answer isn't known: the emulator's events tell none.)
-    status = pipeline.until(lambda: pipeline.status(path), "the long key's answer")
-    assert status["state"] == State.FAILED
+    version = pipeline.upload(path, TOWNS.encode(), k="3")
+    status = pipeline.wait(path, version, State.FAILED)
     digest = hashlib.sha256(key.encode()).hexdigest()[:20]
     assert json.loads(pipeline.read(f"output/_rejected/{digest}/status.json")) == status
     assert status["upload"]["uri"] == f"s3://{pipeline.bucket}/{key}"

@@ -113,7 +113,7 @@ def test_places_are_written_in_parts_in_the_files_order(
         (TABLE, {"latitude": "y"}, "`latitude=y`"),
         (TABLE, {"latitude": "y", "longitude": "lon"}, "`latitude=y`"),
         (TABLE, {"geometry": "flat"}, "one of spherical, planar"),
-        (TABLE * 100, {}, "at most 0.0 MB are accepted"),
+        (TABLE * 100, {}, "at most 10,000 bytes are accepted"),
         ("PK\x03\x04 a workbook", {}, "Excel workbook"),
         ("<html>not found</html>", {}, "web page"),
     ],
