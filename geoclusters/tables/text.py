@@ -154,12 +154,8 @@ def _encoding(sample: bytes) -> tuple[str, bytes]:
     for mark, name in _MARKS:
         if sample.startswith(mark):
             return name, mark
-    for name, nul in (("utf-16-le", slice(1, 512, 2)), ("utf-16-be", slice(0, 512, 2))):
-        half = sample[nul]
-        has_zeros = len(half) > 1 and half.count(0) > 0.4 * len(half)
-        # what is no text holds pairs of zero bytes, too
-        if has_zeros and "\0" not in sample[:512].decode(name, "replace"):
-            return name, b""
+    if name := _utf16(sample[:4096]):
+        return name, b""
     if b"\0" in sample:
         msg = (
             "The file is no text, and so no CSV file, or it is damaged: it holds zero "
@@ -172,6 +168,22 @@ def _encoding(sample: bytes) -> tuple[str, bytes]:
     except UnicodeDecodeError:
         return _code_page(sample), b""
     return "utf-8", b""
+
+
+def _utf16(start: bytes) -> str:
+    """Return which UTF-16 a text without a byte order mark is in; empty if in none.
+
+    Of digits and delimiters the first or the second byte is zero, never both; what is
+    no text holds pairs of zero bytes, too.
+    """
+    zeros = {"utf-16-le": start[1::2].count(0), "utf-16-be": start[::2].count(0)}
+    least, most = sorted(zeros, key=lambda name: zeros[name])
+    is_text = (
+        zeros[most] > max(0.05 * len(start), 3)
+        and zeros[most] > 4 * zeros[least]
+        and "\0" not in start.decode(most, "replace")
+    )
+    return most if is_text else ""
 
 
 def _code_page(sample: bytes) -> str:

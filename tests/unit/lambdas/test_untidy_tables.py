@@ -230,6 +230,7 @@ ENCODINGS = {
     "UTF-8 with a byte order mark": in_encoding("French", "utf-8", "utf-8", BOM),
     "UTF-16 LE": in_encoding("German", "utf-16-le", "utf-16-le"),
     "UTF-16 LE with a mark": in_encoding("Russian", "utf-16-le", "utf-16-le", BOM),
+    "UTF-16 LE, Russian": in_encoding("Russian", "utf-16-le", "utf-16-le"),
     "UTF-16 BE": in_encoding("Spanish", "utf-16-be", "utf-16-be"),
     "UTF-16 BE with a mark": in_encoding("Japanese", "utf-16-be", "utf-16-be", BOM),
     "Windows-1252, German": in_encoding("German", "cp1252", "cp1252"),
@@ -402,6 +403,10 @@ COORDINATES = {
         data=column(*(f"SRID=2326;POINT({x} {y})" for y, x in GRID), name="geom"),
         columns={"notation": "projected", "crs": "Hong Kong 1980 Grid System"},
     ),
+    "in one column with a French name": Accepted(
+        data=column(*(f"{a}, {b}" for a, b in DEGREES), name="Coordonnées GPS"),
+        columns={"latitude": "Coordonnées GPS"},
+    ),
     "in one column, whose name and values have a comma": Accepted(
         data="".join(f'"{line.rstrip()}"\n' for line in LINES)
     ),
@@ -474,8 +479,7 @@ COORDINATES = {
         },
     ),
     "degrees on another datum": Accepted(
-        # Tokyo to WGS 84 there, by the Geospatial Information Authority of Japan: some
-        # 12" further north and 12" further west
+        # there Tokyo's datum is some 12" off in both: WGS 84 says more north and west
         data=table(rows=[(35.5, 139.5), (35.6, 139.5), (35.5, 139.6)]),
         metadata={"crs": "EPSG:4301"},
         places=[(2, 35.5033, 139.4968), (3, 35.6033, 139.4968), (4, 35.5033, 139.5968)],
@@ -587,11 +591,11 @@ def workbook() -> bytes:
     return zipped({"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<workbook/>"})
 
 
-def spoilt(*, at: int, of: bytes) -> bytes:
-    """Return a zip archive one of whose files claims to be encrypted."""
-    data = bytearray(of)
-    for start in (at, data.index(b"PK\x01\x02") + at + 2):
-        data[start] |= 1
+def encrypted(archive: bytes) -> bytes:
+    """Return a zip archive of one file that claims to be encrypted."""
+    data = bytearray(archive)
+    for flags in (6, data.index(b"PK\x01\x02") + 8):
+        data[flags] |= 1
     return bytes(data)
 
 
@@ -721,7 +725,7 @@ NO_TABLES = {
         says=("holds a shapefile ('a.shp')", "export its points as CSV"),
     ),
     "an encrypted zip archive": Refused(
-        data=spoilt(at=6, of=zipped({"a.csv": table()})),
+        data=encrypted(zipped({"a.csv": table()})),
         says=(
             "'a.csv' in the zip archive is encrypted.",
             "without a password.",
