@@ -303,8 +303,8 @@ def _check_together(said: Mapping[str, tuple[str, str]]) -> None:
     if not (pair and "coordinates" in said):
         return
     msg = (
-        f"{_saying(said, 'coordinates')} and {_saying(said, pair[0])}: either one "
-        "column has both coordinates, or each has its own. Leave one of them out."
+        f"{_saying(said, 'coordinates')}. {_saying(said, pair[0])}. But either one "
+        "column has both coordinates, or each has its own: leave one of them out."
     )
     raise ParameterError(msg)
 

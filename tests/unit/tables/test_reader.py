@@ -145,8 +145,13 @@ def test_whatever_the_csv_module_reads_is_read_alike_in_any_blocks(
     assume(
         not re.search(r',[ \r]+"', text)
     )  # see the test of blanks before quotation marks
-    source = table(text, block_bytes=block_bytes, step=step)
     expected = reference(text)
+    try:
+        source = table(text, block_bytes=block_bytes, step=step)
+    except TableError as error:  # such as a field of fives where a degree should be
+        assert "which are no degrees" in str(error)
+        assert len(expected or []) <= len(rows) / 2
+        return
     if expected is None:
         with pytest.raises(TableError, match="opened there and never closed"):
             read(source)
