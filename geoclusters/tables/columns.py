@@ -58,6 +58,8 @@ NORTHING_EASTING_NAMES: Final = (
     ),
     *(("n", "e"), ("y坐标", "x坐标"), ("y座標", "x座標")),
 )
+#: Of names that could be meant, so many pairs are looked at.
+_MOST_PAIRS: Final = 16
 
 _USUAL_NAMES: Final = frozenset(
     {
@@ -70,8 +72,22 @@ _USUAL_NAMES: Final = frozenset(
 
 _NAMES_BEYOND_ASCII: Final = tuple(name for name in _USUAL_NAMES if not name.isascii())
 
-_SEPARATORS = re.compile(r"[\s_.\-,/]+")
-_UNIT = re.compile(r"[(\[][^)\]]*[)\]]\s*$")
+#: What is left of a name without these words tells which of several belong together:
+#: `gps_lat` and `gps_lon`.
+_LATITUDE_WORDS: Final = re.compile(
+    "latitudine|latitude|latitud|lat|breitengrad|breite|breedtegraad|szerokość|широта"
+    "|緯度|纬度"
+)
+_LONGITUDE_WORDS: Final = re.compile(
+    "longitudine|longitude|longitud|long|lon|lng|längengrad|laengengrad|länge"
+    "|lengtegraad|długość|долгота|經度|经度|経度"
+)
+
+#: So much of a name matters; a field of a table without header may be of any length.
+_MOST_CHARACTERS: Final = 500
+_SEPARATORS: Final = re.compile("[\\s_.,/#:*°'\"\u200b\ufeff-]+")
+#: What stands in brackets behind a name is a unit, but not `POINT (114.2 22.3)`.
+_TWO_NUMBERS: Final = re.compile(r"[0-9][\s,;]+[+-]?[0-9.]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,31 +133,32 @@ class Header:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
+        #: The names by which they are compared.
+        self.plain = tuple(map(_plain, names))
         self._positions: dict[str, list[int]] = {}
-        for position, name in enumerate(names):
-            self._positions.setdefault(_plain(name), []).append(position)
+        for position, name in enumerate(self.plain):
+            self._positions.setdefault(name, []).append(position)
 
     def candidates(self, hints: ColumnHints) -> Iterator[Candidate]:
         """Yield the columns that may hold the coordinates, the better first."""
         if hints.coordinates is not None:
-            if self._is_one(name := _plain(hints.coordinates)):
-                yield self._candidate(Family.ONE_COLUMN, (name,), is_given=True)
+            given = self._called(hints.coordinates)
+            if len(given) == 1:
+                yield self._candidate(Family.ONE_COLUMN, *given, is_given=True)
             return
         is_given = (hints.latitude, hints.longitude) != (None, None)
         if not is_given and self._positions.keys().isdisjoint(_USUAL_NAMES):
             return  # as most rows of a table, which might all be its header
-        latitude = self._first(hints.latitude, LATITUDE_NAMES)
-        longitude = self._first(hints.longitude, LONGITUDE_NAMES)
-        if latitude and longitude and latitude != longitude:
-            names = (latitude, longitude)
-            yield self._candidate(Family.LATITUDE_LONGITUDE, names, is_given=is_given)
+        for pair in self._pairs(hints):
+            yield self._candidate(Family.LATITUDE_LONGITUDE, *pair, is_given=is_given)
         if is_given:
             return
         for name in filter(self._is_one, ONE_COLUMN_NAMES):
-            yield self._candidate(Family.ONE_COLUMN, (name,))
-        for names in NORTHING_EASTING_NAMES:
-            if all(map(self._is_one, names)):
-                yield self._candidate(Family.NORTHING_EASTING, names)
+            yield self._candidate(Family.ONE_COLUMN, *self._positions[name])
+        for y, x in NORTHING_EASTING_NAMES:
+            if self._is_one(y) and self._is_one(x):
+                both = (*self._positions[y], *self._positions[x])
+                yield self._candidate(Family.NORTHING_EASTING, *both)
 
     def position(self, name: str, key: str) -> int:
         """Return the position of the one column that is called so.
@@ -158,11 +175,11 @@ class Header:
         TableError
             If there is none, or several.
         """
-        found = self._positions.get(_plain(name), [])
+        found = self._called(name)
         if len(found) == 1:
             return found[0]
         if found:
-            raise _several(self.names[found[0]], found, key)
+            raise self._several(found, key)
         msg = (
             f"The upload's parameters say `{key}={name}`, but the table has no such "
             f"column. Its columns are: {self.shown()}. Name one of these, and upload "
@@ -186,7 +203,7 @@ class Header:
         ):
             if given is not None:
                 self.position(given, key)
-            elif self._first(None, usual) is None:
+            elif not any(map(self._is_one, usual)):
                 raise self._missing(key, usual)
         found = shown(hints.latitude or hints.longitude or "")
         msg = (
@@ -206,14 +223,40 @@ class Header:
     def _is_one(self, plain: str) -> bool:
         return len(self._positions.get(plain, ())) == 1
 
-    def _first(self, given: str | None, usual: Sequence[str]) -> str | None:
-        names = usual if given is None else (_plain(given),)
-        return next(filter(self._is_one, names), None)
+    def _called(self, name: str) -> list[int]:
+        """Return the columns of a name: as it stands, or else in any spelling."""
+        exactly = [i for i, each in enumerate(self.names) if each == name]
+        return exactly or self._positions.get(_plain(name), [])
+
+    def _pairs(self, hints: ColumnHints) -> list[tuple[int, int]]:
+        """Return columns of latitude and longitude, those that belong together first.
+
+        Only where no two do, any two are taken.
+        """
+        pairs = [
+            (latitude, longitude)
+            for latitude in self._found(hints.latitude, LATITUDE_NAMES)
+            for longitude in self._found(hints.longitude, LONGITUDE_NAMES)
+            if latitude != longitude
+        ][:_MOST_PAIRS]
+        together = [
+            (latitude, longitude)
+            for latitude, longitude in pairs
+            if _LATITUDE_WORDS.sub("", self.plain[latitude], count=1)
+            == _LONGITUDE_WORDS.sub("", self.plain[longitude], count=1)
+        ]
+        return together or pairs
+
+    def _found(self, given: str | None, usual: Sequence[str]) -> list[int]:
+        if given is None:
+            return [self._positions[name][0] for name in usual if self._is_one(name)]
+        found = self._called(given)
+        return found if len(found) == 1 else []
 
     def _missing(self, key: str, usual: Sequence[str]) -> TableError:
         for name in usual:
             if found := self._positions.get(name):
-                return _several(self.names[found[0]], found, key)
+                return self._several(found, key)
         msg = (
             f"No column for the {key} was found. Expected one called "
             f"{', '.join(usual[:4])} or the like; the table's columns are: "
@@ -223,17 +266,26 @@ class Header:
         )
         return TableError(msg)
 
+    def _several(self, positions: Sequence[int], key: str) -> TableError:
+        names = list(dict.fromkeys(self.names[position] for position in positions))
+        columns = ", ".join(str(position + 1) for position in positions)
+        msg = (
+            f"{len(positions)} columns are called {' and '.join(map(shown, names))} "
+            f"(columns {columns}). Give them different names, or name the one that is "
+            f"meant in the upload's metadata `{key}`."
+        )
+        return TableError(msg)
+
     def _candidate(
-        self, family: Family, plain: tuple[str, ...], *, is_given: bool = False
+        self, family: Family, *positions: int, is_given: bool = False
     ) -> Candidate:
-        positions = tuple(self._positions[name][0] for name in plain)
         names = tuple(self.names[position] for position in positions)
         return Candidate(family, positions, names, is_given)
 
 
 def names_coordinates(text: str) -> bool:
     """Return whether a usual name of coordinates that isn't ASCII stands in a text."""
-    plain = _plain(text)
+    plain = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text)).casefold()
     return any(name in plain for name in _NAMES_BEYOND_ASCII)
 
 
@@ -242,16 +294,11 @@ def shown(name: str) -> str:
     return repr(name if len(name) <= 40 else f"{name[:40]}…")
 
 
-def _several(name: str, positions: Sequence[int], key: str) -> TableError:
-    msg = (
-        f"{len(positions)} columns are called {shown(name)} (columns "
-        f"{', '.join(str(i + 1) for i in positions)}). Give them different names, or "
-        f"name another column in the upload's metadata `{key}`."
-    )
-    return TableError(msg)
-
-
 def _plain(name: str) -> str:
     """Return a name without case, separators and a unit in brackets at its end."""
-    composed = unicodedata.normalize("NFKC", name)
-    return _SEPARATORS.sub("", _UNIT.sub("", composed)).casefold()
+    composed = unicodedata.normalize("NFKC", name[:_MOST_CHARACTERS]).strip()
+    if composed.endswith((")", "]")):
+        start = max(composed.rfind("("), composed.rfind("["))
+        if start > 0 and not _TWO_NUMBERS.search(composed, start):
+            composed = composed[:start]
+    return _SEPARATORS.sub("", composed).casefold()

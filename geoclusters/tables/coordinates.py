@@ -28,6 +28,10 @@ _NOWHERE: Final = 1e9
 _WGS84: Final = ("EPSG:4326", "4326", "OGC:CRS84")
 
 
+#: A place may lie so many degrees outside of where its projection is meant to be used.
+_MARGIN_DEG: Final = 5.0
+
+
 def projection_of(crs: str | None) -> Projection | None:
     """Return the projection of a coordinate reference system; None for WGS 84.
 
@@ -54,7 +58,9 @@ class Quality(IntEnum):
     DEGREES = 0
     DEGREES_IN_ONE_COLUMN = 1
     PROJECTED = 2
-    UNUSABLE = 3
+    #: Columns called northing and easting, or y and x, whose values are degrees.
+    DEGREES_BY_VALUE = 3
+    UNUSABLE = 4
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Reading:
             return first, second
         latitude, longitude = self.projection.to_degrees(first, second)
         is_number = np.isfinite(first) & np.isfinite(second)
-        nowhere = is_number & ~(np.isfinite(latitude) & np.isfinite(longitude))
+        nowhere = is_number & ~self.projection.covers(latitude, longitude, _MARGIN_DEG)
         zero = (first == 0) & (second == 0)
         latitude[nowhere], longitude[nowhere] = _NOWHERE, _NOWHERE
         latitude[zero], longitude[zero] = 0, 0
@@ -133,6 +139,13 @@ class Reading:
         if self.longitude_first:
             return split.second, split.first
         return split.first, split.second
+
+
+_QUALITIES: Final = {
+    Family.LATITUDE_LONGITUDE: Quality.DEGREES,
+    Family.ONE_COLUMN: Quality.DEGREES_IN_ONE_COLUMN,
+    Family.NORTHING_EASTING: Quality.DEGREES_BY_VALUE,
+}
 
 
 class Judged(NamedTuple):
@@ -171,7 +184,12 @@ def _judge_one(
     """Judge a column with both, and find out which stands first."""
     split = pairs.split(texts)
     if texts.null_count() == len(texts) and not columns.is_given:
-        return _unusable(columns, f"{_hold(columns)} nothing in the first rows.")
+        msg = (
+            f"{_hold(columns)} nothing in the first rows, so how coordinates are "
+            "written in it can't be told. Put rows with coordinates first, or name "
+            "other columns: `--metadata latitude=NAME,longitude=NAME`."
+        )
+        return _unusable(columns, msg)
     if split.first.null_count() == len(texts) and texts.null_count() < len(texts):
         return _unusable(columns, _no_pairs(columns, texts, split))
     if projection is None and split.form.srid not in (None, 4326):
@@ -185,16 +203,41 @@ def _judge_one(
     else:
         how = "latitude first, as usual"
     both = {False: (split.first, split.second), True: (split.second, split.first)}
-    latitude, longitude = both[usual]
-    if pairs.reversed_order(
-        notation.degrees(latitude, "latitude"), notation.degrees(longitude, "longitude")
-    ):
+    is_reversed = _are_reversed(both[usual], projection)
+    if is_reversed is None and not split.form.longitude_first:
+        msg = (
+            f"{_hold(columns)} pairs such as {shown(str(texts.drop_nulls()[0]))}, "
+            "whose numbers could stand in either order. Write northing (y) and easting "
+            "(x) in two columns, and upload that."
+        )
+        return _unusable(columns, msg)
+    if is_reversed:
         usual = not usual
         first = "longitude" if usual else "latitude"
         how = f"{first} first, which its values prove"
     judged = _judge_two(columns, both[usual], projection, f"{why}, {how}")
     reading = replace(judged.reading, longitude_first=usual, form=split.form)
     return judged._replace(reading=reading)
+
+
+def _are_reversed(
+    texts: tuple[pl.Series, pl.Series], projection: Projection | None
+) -> bool | None:
+    """Return whether values prove that longitude, or x, stands first.
+
+    None if numbers of a projection could stand in either order.
+    """
+    if projection is None or projection.is_geographic:
+        return pairs.reversed_order(
+            notation.degrees(texts[0], "latitude"),
+            notation.degrees(texts[1], "longitude"),
+        )
+    first, second = (notation.numbers(column) for column in texts)
+    usual = projection.covers(*projection.to_degrees(first, second))
+    other = projection.covers(*projection.to_degrees(second, first))
+    if min(np.count_nonzero(usual), np.count_nonzero(other)) > len(first) / 2:
+        return None
+    return bool(np.count_nonzero(other) > np.count_nonzero(usual))
 
 
 def _judge_two(
@@ -217,16 +260,21 @@ def _judge_two(
         why += f"; its values are degrees, so {projection.name} was not needed"
         projection = None
     large = np.maximum(np.abs(latitude), np.abs(longitude)) > _MOST_DEGREES
-    if numbers and np.count_nonzero(large & is_number) >= numbers / 2:
-        return _unusable(columns, _no_degrees(columns, texts, is_number))
-    if columns.family is Family.NORTHING_EASTING:
+    large &= is_number
+    if numbers and np.count_nonzero(large) >= numbers / 2:
+        return _unusable(columns, _no_degrees(columns, texts, large))
+    letters = readings[0].longitude & readings[1].latitude
+    swapped = is_number & (np.abs(latitude) > 90) & (np.abs(longitude) <= 90)
+    by_value = columns.family is Family.NORTHING_EASTING
+    if letters.sum() > len(letters) / 2 or (by_value and swapped.sum() > numbers / 2):
+        return _unusable(columns, _swapped(columns, texts, letters | swapped))
+    if by_value:
         has_fractions = np.any(latitude[is_number] % 1 != 0)
         if in_range < max(numbers / 2, 1) or not has_fractions:
             return _unusable(columns, _no_degrees(columns, texts, is_number))
         why += ", and their values are degrees"
     if projection is not None:
         why += f", in {projection.name}"
-    one = columns.family is Family.ONE_COLUMN
     # numbers out of range are better than none: a message can say what they are
     share = max(in_range, 0.01 * numbers) / max(len(latitude), 1)
     sexagesimal = sum(np.count_nonzero(each.sexagesimal) for each in readings)
@@ -236,8 +284,7 @@ def _judge_two(
         is_sexagesimal=bool(sexagesimal > numbers),
         projection=projection,
     )
-    quality = Quality.DEGREES_IN_ONE_COLUMN if one else Quality.DEGREES
-    return Judged(quality, share, reading, "")
+    return Judged(_QUALITIES[columns.family], share, reading, "")
 
 
 def _judge_projected(
@@ -248,10 +295,11 @@ def _judge_projected(
 ) -> Judged:
     reading = Reading(columns, f"{why}, in {projection.name}", projection=projection)
     y, x = (notation.numbers(column) for column in texts)
-    is_number = np.isfinite(y) & np.isfinite(x)
+    is_number = np.isfinite(y) & np.isfinite(x) & ((x != 0) | (y != 0))
     places = np.count_nonzero(projection.covers(*reading.to_degrees(y, x)))
-    if is_number.any() and not places:
-        found = _examples(texts, is_number)
+    if places < np.count_nonzero(is_number) / 2:
+        covered = projection.covers(*projection.to_degrees(y, x))
+        found = _examples(texts, is_number & ~covered)
         area = textwrap.shorten(projection.area_of_use or "nowhere", 100)
         return _unusable(
             columns,
@@ -296,13 +344,25 @@ def _examples(texts: Sequence[pl.Series], rows: Flags) -> str:
 def _no_degrees(
     columns: Candidate, texts: tuple[pl.Series, pl.Series], is_number: Flags
 ) -> str:
-    found = _examples(texts, is_number) if is_number.any() else "no numbers"
+    wrong = "are no degrees" if is_number.any() else "are no numbers"
+    found = _examples(texts, is_number)
     return (
-        f"{_hold(columns)} {found}, which are no degrees. If they are projected "
+        f"{_hold(columns)} {found}, which {wrong}. If they are projected "
         "coordinates (northing and easting), upload with their coordinate reference "
         "system as metadata, for example `--metadata crs=EPSG:2326`: whoever "
         "published the table knows its EPSG code. If other columns hold latitude and "
         "longitude, name those: `--metadata latitude=NAME,longitude=NAME`."
+    )
+
+
+def _swapped(
+    columns: Candidate, texts: tuple[pl.Series, pl.Series], rows: Flags
+) -> str:
+    latitude, longitude = (shown(name)[1:-1] for name in columns.names)
+    return (
+        f"Latitude and longitude look swapped: {_hold(columns).removeprefix('The ')} "
+        f"{_examples(texts, rows)}. Swap the names of the two columns, or name them: "
+        f"`--metadata latitude={longitude},longitude={latitude}`."
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from geoclusters.errors import TableError
 from geoclusters.tables.blocks import Format, Lines, check_closed
-from geoclusters.tables.columns import ColumnHints, Header, shown
+from geoclusters.tables.columns import ColumnHints, Family, Header, shown
 from geoclusters.tables.coordinates import (
     Judged,
     Quality,
@@ -27,6 +27,7 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 #: Lines of notes above the header are passed over, so many at most.
 _MOST_PREAMBLE: Final = 30
 _ROWS_LOOKED_AT: Final = 100
+_MORE_ROWS_LOOKED_AT: Final = 10_000
 _FRACTION: Final = re.compile(r"[+-]?\d+[.,]\d+")
 _DECIMAL_COMMA: Final = re.compile(r"\d,\d")
 _DECIMAL_POINT: Final = re.compile(r"\.\d")
@@ -69,10 +70,11 @@ class _Found(NamedTuple):
     #: Position in `DELIMITERS`.
     delimiter: int
 
-    def order(self) -> tuple[int, float, int, int]:
+    def order(self) -> tuple[int, int, float, int]:
         """Return what the best of several has the least of."""
         judged = self.judged
-        return judged.quality, -judged.share, self.preamble, self.delimiter
+        # the earliest: what stands further below may be a row
+        return judged.quality, self.preamble, -judged.share, self.delimiter
 
 
 def find_dialect(sample: bytes, hints: ColumnHints) -> Dialect:
@@ -106,13 +108,16 @@ def find_dialect(sample: bytes, hints: ColumnHints) -> Dialect:
     if hints.id is not None:
         position = best.header.position(hints.id, "id")
         id_column = IdColumn(position, best.header.names[position])
+    rather_than = _rather_than(best, found)
+    if best.judged.reading.columns.family is Family.ONE_COLUMN:
+        best = _judged_by_more(best, sample, formats, hints)
     reading = best.judged.reading
     return Dialect(
         formats[best.delimiter],
         _decimal_mark(reading.two(best.texts)),
         best.preamble,
         len(best.header.names),
-        replace(reading, why=reading.why + _rather_than(best, found)),
+        replace(reading, why=reading.why + rather_than),
         id_column,
     )
 
@@ -123,20 +128,41 @@ def _found(
     projection = projection_of(hints.crs)
     for delimiter, form in enumerate(formats):
         records = list(_records(sample, form, _MOST_PREAMBLE + _ROWS_LOOKED_AT))
-        headers = set()
+        headers: set[tuple[str, ...]] = set()
         for preamble, record in enumerate(records[:_MOST_PREAMBLE]):
             if len(record) == 1 and _is_split_by_another(record[0], form.delimiter):
                 continue
             header = Header(record)
             # where files were joined it comes again, and is none
-            if (names := tuple(name.strip("\ufeff ") for name in record)) in headers:
+            if header.plain in headers:
                 continue
-            headers.add(names)
+            headers.add(header.plain)
+            rows = [row for row in records[preamble + 1 :] if any(row)]
             for columns in header.candidates(hints):
-                rows = records[preamble + 1 :][:_ROWS_LOOKED_AT]
-                texts = _texts([row for row in rows if any(row)], columns.positions)
+                texts = _texts(
+                    rows[:_ROWS_LOOKED_AT], columns.positions, width=len(record)
+                )
                 judged = judge(columns, texts, projection)
                 yield _Found(judged, texts, header, preamble, delimiter)
+
+
+def _judged_by_more(
+    found: _Found, sample: bytes, formats: Sequence[Format], hints: ColumnHints
+) -> _Found:
+    """Judge a column with both coordinates again, by more rows.
+
+    In which order they stand the first rows may not show: those of a sorted table lie
+    side by side.
+    """
+    most = found.preamble + 1 + _MORE_ROWS_LOOKED_AT
+    records = list(_records(sample, formats[found.delimiter], most))
+    rows = records[found.preamble + 1 :]
+    columns = found.judged.reading.columns
+    texts = _texts(rows, columns.positions, width=len(found.header.names))
+    judged = judge(columns, texts, projection_of(hints.crs))
+    if judged.quality is Quality.UNUSABLE:
+        raise TableError(judged.problem)
+    return found._replace(judged=judged, texts=texts)
 
 
 def _is_split_by_another(field: str, delimiter: str) -> bool:
@@ -148,6 +174,12 @@ def _best(found: Sequence[_Found]) -> _Found:
     usable = [each for each in found if each.judged.quality is not Quality.UNUSABLE]
     if not usable:
         return min(found, key=_Found.order)
+    if named := [
+        each
+        for each in usable
+        if each.judged.share > 0 and each.judged.quality is not Quality.DEGREES_BY_VALUE
+    ]:
+        usable = named
     most = max(each.judged.share for each in usable)
     good = [each for each in usable if each.judged.share >= most / 2]
     return min(good, key=_Found.order)
@@ -164,12 +196,18 @@ def _rather_than(best: _Found, found: Sequence[_Found]) -> str:
     return f"; rather than {', or '.join(others[:3])}" if others else ""
 
 
-def _texts(rows: Sequence[Sequence[str]], positions: Sequence[int]) -> list[pl.Series]:
-    """Return some columns of rows; null where a field is blank or not there."""
+def _texts(
+    rows: Sequence[Sequence[str]], positions: Sequence[int], *, width: int
+) -> list[pl.Series]:
+    """Return some columns of rows; null where a field is blank or not there.
+
+    Of rows that go on behind the header's last column nobody knows what is what.
+    """
+    fitting = [row if not any(row[width:]) else () for row in rows]
     return [
         blank_to_null(
             pl.Series(
-                [row[i] if i < len(row) else None for row in rows], dtype=pl.String
+                [row[i] if i < len(row) else None for row in fitting], dtype=pl.String
             )
         )
         for i in positions

@@ -69,8 +69,10 @@ class LeftOut:
         self._named: dict[Reason, list[int]] = {reason: [] for reason in _REASONS}
         self._listed: list[tuple[Any, ...]] = []
         self._has_ids = False
-        #: Rows whose latitude can only be a longitude.
+        #: Rows whose latitude can only be a longitude …
         self.swapped = 0
+        #: … and whether a longitude that can be no latitude stands in another row.
+        self.has_far_longitudes = False
 
     @property
     def rows(self) -> int:

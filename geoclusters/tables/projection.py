@@ -105,14 +105,15 @@ class Projection:
         good = np.isfinite(latitude) & np.isfinite(longitude)
         return np.where(good, latitude, np.nan), np.where(good, longitude, np.nan)
 
-    def covers(self, latitude: Numbers, longitude: Numbers) -> NDArray[np.bool_]:
+    def covers(
+        self, latitude: Numbers, longitude: Numbers, margin_deg: float = 0.0
+    ) -> NDArray[np.bool_]:
         """Return which places (in degrees) lie in the box around the area of use."""
         west, south, east, north = self._bounds_deg
-        if west <= east:
-            between = (west <= longitude) & (longitude <= east)
-        else:
-            between = (west <= longitude) | (longitude <= east)
-        return between & (south <= latitude) & (latitude <= north)
+        span = 360 if east - west >= 360 else (east - west) % 360
+        between = (longitude - west + margin_deg) % 360 <= span + 2 * margin_deg
+        low, high = south - margin_deg, north + margin_deg
+        return between & (low <= latitude) & (latitude <= high)
 
     def _to_wgs84(self, crs: "CRS") -> "Transformer":
         from pyproj import CRS, Transformer

@@ -119,6 +119,9 @@ class Table:
         row = np.arange(first_row, first_row + len(reasons))
         ids = _encoded(fields.id, row) if fields.id is not None else None
         usable = reasons == USABLE
+        if not self.left_out.has_far_longitudes:
+            far = np.abs(longitude[usable]) > 90
+            self.left_out.has_far_longitudes = bool(far.any())
         if usable.all():
             return Chunk(len(row), row, latitude, longitude, ids)
         wrong = np.flatnonzero(~usable)

@@ -40,6 +40,12 @@ _ADVICE: Final = {
 }
 
 
+#: So many rows prove that coordinates are swapped, if nothing speaks against it: one
+#: typing error does not.
+_LEAST_SWAPPED_SHARE: Final = 0.02
+_LEAST_SWAPPED_ROWS: Final = 2
+
+
 def check_rows(
     left_out: LeftOut,
     *,
@@ -64,12 +70,13 @@ def check_rows(
             "The table names its columns, but has no rows below them. Upload it with "
             "its places."
         )
-    elif left_out.swapped > max(usable, read // 2):
+    elif _are_swapped(left_out, read):
         msg = (
             f"Latitude and longitude look swapped: {left_out.swapped:,} of {read:,} "
             "rows have a latitude beyond ±90 and a longitude that would be one. Swap "
             "the names of the two columns, or name them in the upload's metadata "
-            "`latitude` and `longitude`."
+            "`latitude` and `longitude`. One column with both, longitude first, must "
+            "be called `lonlat`."
         )
     elif left_out.rows * 100 > most_left_out_percent * read:
         most = max(reasons, key=lambda reason: int(reasons[reason]["rows"]))
@@ -92,6 +99,18 @@ def check_rows(
     else:
         return
     raise TableError(msg)
+
+
+def _are_swapped(left_out: LeftOut, read: int) -> bool:
+    """Return whether rows prove that latitude and longitude are swapped in all.
+
+    Of a table that reaches around the globe that can be a part of the rows; but none of
+    the others then has a longitude that can be no latitude.
+    """
+    if left_out.swapped > read // 2:
+        return True
+    least = max(_LEAST_SWAPPED_SHARE * read, _LEAST_SWAPPED_ROWS)
+    return left_out.swapped >= least and not left_out.has_far_longitudes
 
 
 def check_distinct(distinct: DistinctPlaces, *, usable: int, k: int) -> None:

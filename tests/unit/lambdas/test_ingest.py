@@ -106,6 +106,11 @@ def test_places_are_written_in_parts_in_the_files_order(
         ),
         ("lat,lon\n1,2\n,4\nx,1\n", {}, "More than 50 % of its rows"),
         ("lat,lon\n114.1,22.3\n114.2,22.4\n114.3,22.5\n", {}, "look swapped: 3 of 3"),
+        (
+            "lat,lon\n" + "5,50\n6,51\n7,52\n8,53\n" * 9 + "100,30\n101,31\n",
+            {},
+            "look swapped: 2 of 38",
+        ),
         ("lat,lon\n812196,833514\n815117,836504\n", {}, "which are no degrees"),
         ("lat,lon\n" + "1,2\n1,3\n" * 9, {}, "18 usable rows, but only 2 different"),
         (TABLE, {"k": "1"}, "`k=1`"),
@@ -246,6 +251,13 @@ def test_nobody_answers_among_the_uploads_whose_keys_are_too_long(
     (key,) = cloud.keys("output/")
     assert key == f"{upload.output_prefix}status.json"
     assert "The folder input/_rejected/ can't be used" in cloud.read(key).decode()
+
+
+def test_some_latitudes_out_of_range_prove_nothing_beside_far_longitudes(
+    cloud: Cloud,
+) -> None:
+    rows = "5,150\n6,-151\n7,152\n8,53\n" * 9 + "100,30\n101,31\n"
+    assert cloud.prepare(cloud.upload("lat,lon\n" + rows)).state is State.QUEUED
 
 
 def test_the_same_event_again_only_hands_the_run_over_again(cloud: Cloud) -> None:

@@ -796,7 +796,7 @@ UNREADABLE = {
         data=table("lat", "lon", "lat", rows=[(*p, 1) for p in DEGREES]),
         says=(
             "2 columns are called 'lat' (columns 1, 3).",
-            "Give them different names, or name another column",
+            "Give them different names, or name the one that is meant",
         ),
     ),
     "no header": Refused(

@@ -74,8 +74,8 @@ def test_all_that_could_be_meant_is_offered_the_better_first() -> None:
 
 
 def test_the_full_name_wins_over_the_short_one() -> None:
-    (found,) = candidates(["lat", "longitude", "latitude", "lon"])
-    assert found.positions == (2, 1)
+    found = candidates(["lat", "longitude", "latitude", "lon"])
+    assert [each.positions for each in found] == [(2, 1), (2, 3), (0, 1), (0, 3)]
 
 
 def test_names_from_the_metadata_win() -> None:
@@ -101,13 +101,43 @@ def test_a_wrong_name_in_the_metadata_is_named() -> None:
         refuse(["lat", "lon"], latitude="north")
 
 
+def test_names_that_belong_together_make_a_pair() -> None:
+    found = candidates(["name", "long", "gps_lat", "gps_lon"])
+    assert [each.positions for each in found] == [(2, 3)]
+    found = candidates(["lat", "stop_lat", "stop_lon"])
+    assert [each.positions for each in found] == [(1, 2)]
+    found = candidates(["Breitengrad", "Längengrad", "Lat"])
+    assert [each.positions for each in found] == [(2, 1), (0, 1)]
+    found = candidates(["gps_lat", "long"])  # no others are there
+    assert [each.positions for each in found] == [(0, 1)]
+
+
+def test_an_exact_name_tells_columns_apart_that_are_alike() -> None:
+    header = ["lat (deg)", "lon (deg)", "lat (rad)", "lon (rad)", "ID", "id"]
+    (found,) = candidates(header, latitude="lat (rad)", longitude="lon (rad)")
+    assert found.positions == (2, 3)
+    assert Header(header).position("id", "id") == 5
+
+
+def test_a_point_is_no_name() -> None:
+    assert candidates(["20", "POINT (114.2 22.3)"]) == []
+    assert candidates(["id", "Location (lat, lon)"]) != []
+
+
+def test_an_endless_name_takes_no_time() -> None:
+    assert candidates(["lat", "lon", "[" * 1_000_000]) != []
+    assert candidates(["(" * 1_000_000, ")" * 1_000_000]) == []
+
+
 def test_a_wrong_name_for_one_column_with_both_is_named() -> None:
     with pytest.raises(TableError, match=r"coordinates=place.*no such column"):
         refuse(["lat", "lon"], coordinates="place")
 
 
 def test_two_columns_of_one_name_are_not_guessed_between() -> None:
-    with pytest.raises(TableError, match=r"2 columns are called 'lat' \(columns 1, 3"):
+    with pytest.raises(
+        TableError, match=r"2 columns are called 'lat' and 'LAT' \(columns"
+    ):
         refuse(["lat", "lon", "LAT"])
 
 

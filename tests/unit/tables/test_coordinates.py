@@ -120,6 +120,14 @@ def test_one_column_may_hold_both(values: list[str], order: str) -> None:
     assert source.columns["latitude"] == source.columns["longitude"] == "location"
 
 
+def test_the_order_shows_late_in_a_sorted_column() -> None:
+    europe = "".join(f'"{i / 100}, 50.5"\n' for i in range(300))
+    asia = "".join(f'"{100 + i / 100}, 30.5"\n' for i in range(80))
+    source = table(f"coordinates\n{europe}{asia}")
+    assert read(source)[0] == (50.5, 0)
+    assert len(read(table(f"coordinates\n{europe}{asia}"))) == 380
+
+
 def test_the_name_of_one_column_may_tell_the_order() -> None:
     source = table('lonlat\n"8.5, 47.4"\n"8.6, 47.5"\n')
     assert read(source) == [(47.4, 8.5), (47.5, 8.6)]
@@ -153,12 +161,11 @@ def test_a_column_of_coordinates_can_be_named() -> None:
 
 
 def test_pairs_in_another_order_later_in_the_table_are_left_out() -> None:
-    head = "location,note\n" + "POINT (114.18101 22.3106),a\n" * 200
+    head = "location,note\n" + "POINT (114.18101 22.3106),a\n" * 6_000
     source = table(head + '"(22.5, 113.5)",b\n' * 100_000)
-    assert len(read(source)) == 200
-    assert source.left_out.summary() == {
-        "coordinate not a number": {"rows": 100_000, "first": [202, 203, 204, 205, 206]}
-    }
+    assert len(read(source)) == 6_000
+    left_out = source.left_out.summary()["coordinate not a number"]
+    assert (left_out["rows"], left_out["first"][0]) == (100_000, 6_002)
 
 
 def test_degrees_minutes_and_seconds_are_read_and_named() -> None:
@@ -207,3 +214,83 @@ def test_an_unknown_or_endless_id_is_told() -> None:
     text = "lat,lon,id\n1,2,A\n3,4," + "x" * 300 + "\n"
     with pytest.raises(TableError, match="id in row 3 has 300 bytes"):
         read(table(text, id="id"))
+
+
+@pytest.mark.parametrize("bad", [1, 5, 20, 29])
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("id,WKT", "{i},POINT (114.{i} 22.{i})"),
+        ("id,lat,lon", "{i},22.{i},114.{i}"),
+        ("id,location", '{i},"(22.{i}, 114.{i})"'),
+    ],
+)
+def test_a_bad_row_doesnt_make_a_header_of_the_next(
+    header: str, row: str, bad: int
+) -> None:
+    rows = [f"{i},?" if i == bad else row.format(i=i) for i in range(1, 201)]
+    source = table("\n".join([header, *rows]) + "\n")
+    assert len(read(source)) == 199
+    assert source.detected["header_row"] == 1
+    assert source.left_out.rows == 1
+
+
+def test_a_header_that_comes_again_in_another_case_loses_no_row() -> None:
+    rows = "".join(f"{i},1.5,2.5\n" for i in range(10))
+    source = table(f"id,lat,lon\n{rows}id,Lat,Lon\n{rows * 20}")
+    assert len(read(source)) == 210
+    assert source.left_out.rows == 1
+
+
+def test_x_and_y_never_stand_in_for_degrees_that_are_there() -> None:
+    rows = "".join(f"{i},22.{i},114.{i},{1.5 * i},{0.7 * i}\n" for i in range(10, 30))
+    source = table(f"id,lat,lon,x,y\n1,,114.1,0.5,0.5\n{rows}")
+    assert len(read(source)) == 20
+    assert source.columns["latitude"] == "lat"
+
+
+def test_of_several_pairs_of_names_the_values_choose() -> None:
+    source = table("latitude,longitude,lat,lng\n,,22.5,114.5\n,,22.6,114.6\n")
+    assert read(source) == [(22.5, 114.5), (22.6, 114.6)]
+    assert (source.columns["latitude"], source.columns["longitude"]) == ("lat", "lng")
+
+
+def test_a_note_with_the_very_names_is_no_header() -> None:
+    source = table("lat,lon\nid,lat,lon\n7,22.5,114.5\n8,22.6,114.6\n")
+    assert read(source) == [(22.5, 114.5), (22.6, 114.6)]
+
+
+def test_pairs_of_a_projection_in_either_order_are_not_guessed() -> None:
+    with pytest.raises(TableError, match="could stand in either order"):
+        table(f'coordinates\n"{EASTING}, {NORTHING}"\n', crs="EPSG:2326")
+    # here only one order lies where the system is used
+    utm = 'coordinates\n"767000.5, 2467000.5"\n'
+    source = table(utm, crs="EPSG:32649")
+    assert "longitude first, which its values prove" in source.columns["why"]
+    assert read(source)[0] == pytest.approx((22.289, 113.59), abs=0.01)
+
+
+def test_places_far_from_where_a_projection_is_used_are_out_of_range() -> None:
+    source = table(
+        f"y,x\n{NORTHING},{EASTING}\n{NORTHING},{EASTING}\n5,5\n", crs="2326"
+    )
+    assert len(read(source)) == 2
+    assert source.left_out.summary()["coordinate out of range"]["first"] == [4]
+    with pytest.raises(TableError, match="don't lie where Hong Kong 1980"):
+        table(f"y,x\n{NORTHING},{EASTING}\n500,500\n600,600\n", crs="EPSG:2326")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("y,x\n114.5,22.5\n", "swapped: columns 'y' and 'x' hold"),
+        ("lat,lon\n114.5E,22.5N\n", "latitude=lon,longitude=lat"),
+        ("x,y\na,b\n", "values such as 'b' and 'a', which are no numbers"),
+        ("lat,lon\n22.0,100\n22.0,350\n22.0,355\n", "'22.0' and '350', which are"),
+        ("location,a\n,1\n", "Put rows with coordinates first"),
+    ],
+)
+def test_what_is_wrong_is_told_with_values_that_are(text: str, expected: str) -> None:
+    with pytest.raises(TableError) as error:
+        table(text)
+    assert expected in str(error.value)
