@@ -12,7 +12,8 @@ parse keys with it, the infrastructure builds event patterns and policies from i
     runs/<run-id>/places/part-00000.npy           usable rows, in the file's order
     runs/<run-id>/train/part-00000.pbr            training records
     runs/<run-id>/model/<job>/output/model.tar.gz written by SageMaker
-    output/<path>/                                results, and status.json
+    output/<path>/                                results, and status.json; see
+                                                  `output_prefix`
     output/_rejected/<digest>/status.json         where a path is too long for that
 """
 
@@ -28,7 +29,7 @@ OUTPUT_PREFIX = "output/"
 
 UPLOAD_SUFFIX = ".csv"
 PARAMETERS_SUFFIX = ".json"
-#: Keeps the answers to `hk` and to `hk.csv` apart.
+#: Keeps the answers to `hk` and to `hk.csv` apart; see `output_prefix`.
 NO_SUFFIX = ".file"
 STATUS_NAME = "status.json"
 RUN_RECORD_NAME = "run.json"
@@ -77,9 +78,12 @@ def run_id(*, bucket: str, key: str, etag: str, sequencer: str) -> str:
 def output_prefix(upload_key: str) -> str:
     """Return the prefix under which an upload's results lie.
 
-    `input/depots/hk.csv` answers at `output/depots/hk/`. Any other ending stays, so
-    that `hk.csv` and `hk.CSV` don't answer at one place; a name without ending gets
-    one: `input/hk` answers at `output/hk.file/`.
+    `input/depots/hk.csv` answers at `output/depots/hk/`. Any other name with a dot
+    stays, such as `hk.CSV`, `hk.v2.csv` and `.csv`; one without a dot gets an ending:
+    `input/hk` answers at `output/hk.file/`. So that no two uploads answer at one place,
+    a name that has this ending gets it once more: `input/hk.file` answers at
+    `output/hk.file.file/`. A key that ends in a slash has an empty name: `input/hk/`
+    answers at `output/hk/.file/`.
 
     What has no such place (`surplus_bytes`, `is_reserved`) answers at
     `output/_rejected/<first 20 hexadecimal digits of the key's SHA-256>/`.
@@ -105,10 +109,22 @@ def _own_output_prefix(upload_key: str) -> str:
     if not upload_key.startswith(INPUT_PREFIX):
         msg = f"{upload_key!r} is not a key under {INPUT_PREFIX!r}"
         raise ValueError(msg)
-    path = upload_key.removeprefix(INPUT_PREFIX)
-    if "." not in path.rsplit("/", 1)[-1]:
-        path += NO_SUFFIX
-    return f"{OUTPUT_PREFIX}{path.removesuffix(UPLOAD_SUFFIX)}/"
+    folder, slash, name = upload_key.removeprefix(INPUT_PREFIX).rpartition("/")
+    return f"{OUTPUT_PREFIX}{folder}{slash}{_answer_name(name)}/"
+
+
+def _answer_name(name: str) -> str:
+    """Return what the folder of an upload's results is called: no two names' is one.
+
+    Only the first kind has no dot, only the last two end in `NO_SUFFIX`, and of these
+    only the last has another dot.
+    """
+    stem = name.removesuffix(UPLOAD_SUFFIX)
+    if stem and stem != name and "." not in stem:
+        return stem
+    if "." in name and not name.endswith(NO_SUFFIX):
+        return name
+    return name + NO_SUFFIX
 
 
 def parameters_key(upload_key: str) -> str:

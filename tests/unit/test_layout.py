@@ -2,7 +2,7 @@ import fnmatch
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoclusters import layout
@@ -13,9 +13,55 @@ RUN = "00112233445566778899"
 def test_results_answer_at_a_place_known_before_the_upload() -> None:
     assert layout.output_prefix("input/depots/hk.csv") == "output/depots/hk/"
     assert layout.output_prefix("input/HK.CSV") == "output/HK.CSV/"
-    assert layout.output_prefix("input/a.b.csv") == "output/a.b/"
+    assert layout.output_prefix("input/a.b.csv") == "output/a.b.csv/"
     assert layout.output_prefix("input/a.csv.gz") == "output/a.csv.gz/"
     assert layout.output_prefix("input/d.e/hk") == "output/d.e/hk.file/"
+    assert layout.output_prefix("input/hk.file") == "output/hk.file.file/"
+    assert layout.output_prefix("input/d/.csv") == "output/d/.csv/"
+    assert layout.output_prefix("input/hk/") == "output/hk/.file/"
+
+
+NAMES = (
+    *("", "q", "q.csv", "q.file", "q.file.csv", "q.file.file", "q.csv.file"),
+    *("q.csv.csv", "q.CSV", "q.xlsx", "q.xlsx.csv", "q.csv.gz", "q.csv.gz.csv"),
+    *(
+        ".",
+        "..",
+        ".csv",
+        ".file",
+        ".csv.csv",
+        ".file.csv",
+        ".file.file",
+        "q.",
+        "q..csv",
+    ),
+    *(" ", " .csv", "q .csv", "ü.csv", "u\u0308.csv", "🏭", "_rejected.csv"),
+)
+
+
+def test_no_two_of_the_names_that_are_alike_answer_at_one_place() -> None:
+    keys = [f"input/{folder}{name}" for folder in ("", "/", "q/") for name in NAMES]
+    assert len(set(map(layout.output_prefix, keys))) == len(keys)
+
+
+#: Made of the parts that the rule looks at, and of any other letters.
+PARTS = st.sampled_from(["", "/", ".", ".csv", ".file", ".gz", "q", " ", "_rejected/"])
+PATHS = st.lists(PARTS | st.text(st.characters(exclude_categories=["Cs"])), max_size=6)
+
+
+@settings(max_examples=500)
+@given(PATHS, PATHS)
+def test_no_two_uploads_answer_at_one_place(one: list[str], other: list[str]) -> None:
+    keys = {f"input/{''.join(path)}" for path in (one, other)}
+    assert len(set(map(layout.output_prefix, keys))) == len(keys)
+
+
+@given(PATHS, st.sampled_from(NAMES), st.sampled_from(NAMES))
+def test_names_in_one_folder_answer_apart(
+    folder: list[str], one: str, other: str
+) -> None:
+    keys = {f"input/{''.join(folder)}/{name}" for name in (one, other)}
+    assert len(set(map(layout.output_prefix, keys))) == len(keys)
 
 
 def test_parameters_lie_beside_the_upload_under_its_name() -> None:
