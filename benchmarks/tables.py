@@ -12,7 +12,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ROOT: Final = Path(__file__).parents[1]
 _BLOCK_ROWS: Final = 500_000
@@ -33,7 +36,10 @@ class Kind(NamedTuple):
     note: str = "words"
     #: Every so many rows have no number for a latitude; 0 for none.
     bad_every: int = 0
-    #: Only latitude and longitude: most rows, and most written, for a file's size.
+    #: How the coordinates are written: `decimal`, `dms` (degrees, minutes and seconds),
+    #: both in two columns, or `wkt`, in one.
+    notation: str = "decimal"
+    #: Only coordinates: most rows, and most written, for a file's size.
     is_narrow: bool = False
     gzip: bool = False
 
@@ -50,6 +56,10 @@ KINDS: Final = {
     "bad": Kind(bad_every=5),
     "narrow": Kind(is_narrow=True),
     "gzip": Kind(gzip=True),
+    "dms": Kind(notation="dms"),
+    "dms, narrow": Kind(notation="dms", is_narrow=True),
+    "wkt": Kind(notation="wkt"),
+    "wkt, narrow": Kind(notation="wkt", is_narrow=True),
     "all": _GERMAN._replace(note=_PIPE, bad_every=5, gzip=True),
 }
 
@@ -98,21 +108,27 @@ def _blocks(rows: int, kind: Kind) -> Iterator[bytes]:
 
     for start in range(0, rows, _BLOCK_ROWS):
         i = pl.int_range(start, min(start + _BLOCK_ROWS, rows), eager=True).alias("id")
-        latitude = (i * 7919 % 17_000) / 100 - 85
+        latitude = ((i * 7919 % 17_000) / 100 - 85).round(2)
         if kind.bad_every:
             latitude = latitude.set(i % kind.bad_every == 0, None)
         frame = pl.DataFrame({"id": i, "latitude": latitude}).select(
             "id",
-            name=pl.format("Place number {}", "id"),
-            category=pl.format("shop, {}", pl.col("id") % 300),
-            latitude="latitude",
+            "latitude",
             longitude=(pl.col("id") * 104_729 % 360 - 180).cast(pl.Float64),
-            address=pl.format("{} {}", pl.col("id") % 300, pl.lit(kind.street)),
-            opened=pl.lit("2020-01-15"),
-            note=pl.lit(kind.note),
         )
+        coordinates = _coordinates(kind.notation)
         if kind.is_narrow:
-            frame = frame.select("latitude", "longitude")
+            frame = frame.select(**coordinates)
+        else:
+            frame = frame.select(
+                "id",
+                name=pl.format("Place number {}", "id"),
+                category=pl.format("shop, {}", pl.col("id") % 300),
+                **coordinates,
+                address=pl.format("{} {}", pl.col("id") % 300, pl.lit(kind.street)),
+                opened=pl.lit("2020-01-15"),
+                note=pl.lit(kind.note),
+            )
         text = frame.write_csv(
             include_header=start == 0,
             separator=kind.delimiter,
@@ -121,6 +137,33 @@ def _blocks(rows: int, kind: Kind) -> Iterator[bytes]:
             null_value="n/a",
         )
         yield text.replace(_MARK, '"').encode(kind.encoding)
+
+
+def _coordinates(notation: str) -> "dict[str, pl.Expr]":
+    """Return the columns that hold the coordinates, as they are written."""
+    import polars as pl
+
+    latitude, longitude = pl.col("latitude"), pl.col("longitude")
+    if notation == "wkt":
+        return {"geometry": pl.format("POINT ({} {})", longitude, latitude)}
+    if notation == "dms":
+        return {
+            "latitude": _dms(latitude, "N", "S"),
+            "longitude": _dms(longitude, "E", "W"),
+        }
+    return {"latitude": latitude, "longitude": longitude}
+
+
+def _dms(degrees: "pl.Expr", positive: str, negative: str) -> "pl.Expr":
+    """Return degrees as `22°17′24″N`."""
+    import polars as pl
+
+    seconds = (degrees.abs() * 3600).round().cast(pl.Int64)
+    return pl.format(
+        "{}°{}′{}″{}",
+        *(seconds // 3600, seconds // 60 % 60, seconds % 60),
+        pl.when(degrees < 0).then(pl.lit(negative)).otherwise(pl.lit(positive)),
+    )
 
 
 if __name__ == "__main__":
