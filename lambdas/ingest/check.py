@@ -1,12 +1,20 @@
 """Whether what a table holds makes a run."""
 
+import math
+from collections.abc import Callable
 from typing import Final
 
 from geoclusters.errors import TableError
 from geoclusters.parameters import LEAST_K
 from geoclusters.tables.distinct import DistinctPlaces
 from geoclusters.tables.left_out import LeftOut, Reason, in_words
+from geoclusters.tables.packing import TOO_LARGE_ADVICE
 
+#: Gives the seconds that are left to the function.
+SecondsLeft = Callable[[], float]
+
+#: What follows the last row takes a few seconds; the rest is for a slow hour.
+LEAST_SECONDS_LEFT: Final = 45
 #: The report compares each place with each centroid: at the 3.6e8 comparisons a second
 #: that were measured on two busy cores, these take five of its fifteen minutes.
 MOST_ROWS_TIMES_K: Final = 10**11
@@ -99,6 +107,32 @@ def check_rows(
     else:
         return
     raise TableError(msg)
+
+
+def unbounded() -> float:
+    """Return the seconds that are left where nothing ends the function."""
+    return math.inf
+
+
+def check_time(seconds_left: SecondsLeft, *, read: int) -> None:
+    """Refuse a table that takes longer to read than the function may.
+
+    To be asked while it can still be answered: a function that is ended tells nobody,
+    and would read the same table again.
+
+    Raises
+    ------
+    TableError
+        The message says how many rows were read, and what to do.
+    """
+    if seconds_left() < LEAST_SECONDS_LEFT:
+        msg = (
+            "The table takes too long to read in one go: the time was over after "
+            f"{read:,} rows. Coordinates as decimal degrees, such as 22.3 and 114.2 in "
+            "two columns, are read many times as fast as degrees, minutes and seconds "
+            f"or WKT: convert them if they are not. {TOO_LARGE_ADVICE}"
+        )
+        raise TableError(msg)
 
 
 def _are_swapped(left_out: LeftOut, read: int) -> bool:

@@ -5,7 +5,7 @@ is no table is answered too; only the markers of folders are passed over.
 """
 
 import os
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,6 +14,7 @@ from aws_lambda_powertools import Logger
 from geoclusters.aws.events import Message, object_created
 from geoclusters.aws.queue import work
 from geoclusters.environment import IngestSettings
+from lambdas.ingest.check import SecondsLeft, unbounded
 from lambdas.ingest.prepare import prepare_run
 
 if TYPE_CHECKING:
@@ -25,12 +26,18 @@ logger = Logger()
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Prepare the run of each upload that the event tells of."""
-    del context
     settings, _, sqs = _resources()
-    return work(event, _process, sqs=sqs, queue_url=settings.uploads_queue_url)
+    process = partial(_process, seconds_left=_seconds_left(context))
+    return work(event, process, sqs=sqs, queue_url=settings.uploads_queue_url)
 
 
-def _process(message: Message) -> None:
+def _seconds_left(context: object) -> SecondsLeft:
+    """Return what tells the seconds that are left; without Lambda there is no end."""
+    milliseconds = getattr(context, "get_remaining_time_in_millis", None)
+    return unbounded if milliseconds is None else lambda: milliseconds() / 1000
+
+
+def _process(message: Message, *, seconds_left: SecondsLeft) -> None:
     settings, s3, sqs = _resources()
     upload = object_created(message.body)
     with logger.append_context_keys(
@@ -40,7 +47,9 @@ def _process(message: Message) -> None:
         if upload.key.endswith("/"):
             logger.info("it is no file, but a folder that the console made")
             return
-        outcome = prepare_run(upload, s3=s3, sqs=sqs, settings=settings)
+        outcome = prepare_run(
+            upload, s3=s3, sqs=sqs, settings=settings, seconds_left=seconds_left
+        )
         logger.info(
             outcome.message,
             run_id=outcome.run_id,

@@ -21,6 +21,7 @@ from geoclusters.status import State, Status, now, run_figures
 from geoclusters.tables.packing import TOO_LARGE_ADVICE
 from geoclusters.tables.reader import Table
 from lambdas.ingest import parameters_file
+from lambdas.ingest.check import SecondsLeft, unbounded
 from lambdas.ingest.write import write_run
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ def prepare_run(
     s3: "S3Client",
     sqs: "SQSClient",
     settings: IngestSettings,
+    seconds_left: SecondsLeft = unbounded,
 ) -> Outcome:
     """Read an upload, write its run and hand it over to be trained.
 
     An upload that can't be used is answered FAILED, with the reason, in `status.json`;
-    one that is a file of parameters SUCCEEDED, with what to do next. Works the same
-    when it is called again for the same upload.
+    so is one that can't be read in the time that is left. One that is a file of
+    parameters is answered SUCCEEDED, with what to do next. Works the same when it is
+    called again for the same upload.
     """
     created_at = now()
     upload = _existing(s3, upload)
@@ -74,7 +77,13 @@ def prepare_run(
                     default_k=settings.default_k,
                 )
                 record = _read_and_write(
-                    file, upload, parameters, created_at, s3=s3, settings=settings
+                    file,
+                    upload,
+                    parameters,
+                    created_at,
+                    s3=s3,
+                    settings=settings,
+                    seconds_left=seconds_left,
                 )
         return _hand_over(record, outputs, sqs=sqs, settings=settings)
     except ObjectChangedError:
@@ -190,6 +199,7 @@ def _read_and_write(
     *,
     s3: "S3Client",
     settings: IngestSettings,
+    seconds_left: SecondsLeft,
 ) -> RunRecord:
     if upload.size > settings.max_upload_bytes:
         msg = (
@@ -209,6 +219,7 @@ def _read_and_write(
         created_at=created_at,
         settings=settings,
         s3=s3,
+        seconds_left=seconds_left,
     )
 
 

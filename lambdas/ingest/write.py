@@ -13,7 +13,13 @@ from geoclusters.run import RunRecord, Upload
 from geoclusters.tables.distinct import DistinctPlaces
 from geoclusters.tables.reader import Chunk, Table
 from geoclusters.training_set import TrainingSet, shard_bytes
-from lambdas.ingest.check import check_distinct, check_rows
+from lambdas.ingest.check import (
+    SecondsLeft,
+    check_distinct,
+    check_rows,
+    check_time,
+    unbounded,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,6 +40,7 @@ def write_run(
     created_at: str,
     settings: IngestSettings,
     s3: "S3Client",
+    seconds_left: SecondsLeft = unbounded,
     places_rows: int = PLACES_ROWS,
 ) -> RunRecord:
     """Write what a run needs into the data bucket; return its record.
@@ -44,7 +51,7 @@ def write_run(
     Raises
     ------
     TableError
-        If the table has too few usable rows, or too many.
+        If the table has too few usable rows, or too many, or takes too long to read.
     """
     training_set = TrainingSet(
         GEOMETRIES[parameters.geometry],
@@ -66,6 +73,7 @@ def write_run(
     ):
         for chunk in chunks:
             rows_read += chunk.rows
+            check_time(seconds_left, read=rows_read)
             add_places(chunk)
             for shard in training_set.add(chunk.latitude, chunk.longitude):
                 put_shard(layout.train_key(upload.run_id, shard.part), shard.body)

@@ -1,6 +1,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import pytest
 
 from geoclusters import layout, places, recordio
 from geoclusters.aws.outputs import Outputs
+from geoclusters.errors import TableError
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
@@ -18,6 +20,41 @@ from lambdas.ingest import check, parameters_file, write
 from lambdas.ingest import handler as entry
 from tests.unit.conftest import BUCKET, InPieces, sqs_event
 from tests.unit.lambdas.conftest import TABLE, Cloud
+
+
+class Context:
+    """What Lambda tells of a function: the milliseconds that are left, in turn."""
+
+    def __init__(self, milliseconds: list[int]) -> None:
+        self._milliseconds = iter(milliseconds)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return next(self._milliseconds)
+
+
+Handled = Callable[..., None]
+
+
+@pytest.fixture
+def handled(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handled]:
+    """Return what hands an upload to the function's handler."""
+    for name, value in cloud.settings.to_env().items():
+        monkeypatch.setenv(name, value)
+    entry._resources.cache_clear()
+
+    def handle(upload: Upload, context: object = None) -> None:
+        created = {
+            "key": upload.key,
+            "etag": upload.etag,
+            "sequencer": upload.sequencer,
+            "size": upload.size,
+        }
+        event = {"detail": {"bucket": {"name": BUCKET}, "object": created}}
+        answer = entry.handler(sqs_event(event), context)
+        assert answer == {"batchItemFailures": []}
+
+    yield handle
+    entry._resources.cache_clear()
 
 
 def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
@@ -346,24 +383,45 @@ def test_an_encoded_key_is_decoded_where_no_such_object_exists(cloud: Cloud) -> 
 
 @pytest.mark.parametrize(("key", "answered"), [("input/a.csv", 1), ("input/a/", 0)])
 def test_the_handler_answers_all_but_the_markers_of_folders(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, key: str, answered: int
+    cloud: Cloud, handled: Handled, key: str, answered: int
 ) -> None:
-    for name, value in cloud.settings.to_env().items():
-        monkeypatch.setenv(name, value)
-    entry._resources.cache_clear()
-    upload = cloud.upload(key=key)
-    event = {
-        "detail": {
-            "bucket": {"name": BUCKET},
-            "object": {
-                "key": upload.key,
-                "etag": upload.etag,
-                "sequencer": upload.sequencer,
-                "size": upload.size,
-            },
-        }
-    }
-    answer = entry.handler(sqs_event(event), None)
-    entry._resources.cache_clear()
-    assert answer == {"batchItemFailures": []}
+    handled(cloud.upload("" if key.endswith("/") else TABLE, key=key))
     assert len(cloud.keys("output/")) == answered
+
+
+def test_a_table_that_takes_too_long_is_answered_before_the_function_ends(
+    cloud: Cloud, handled: Handled
+) -> None:
+    handled(cloud.upload(), Context([44_999]))
+    status = cloud.status()
+    assert status["state"] == "FAILED"
+    assert "too long to read in one go" in status["message"]
+    assert "the time was over after 30 rows" in status["message"]
+    assert "decimal degrees" in status["message"]
+    assert "docs/scale.md" in status["message"]
+    assert cloud.requests() == []
+
+
+def test_a_table_that_is_read_in_time_becomes_a_run(
+    cloud: Cloud, handled: Handled
+) -> None:
+    handled(cloud.upload(), Context([45_000]))
+    assert cloud.status()["state"] == "QUEUED"
+
+
+def test_the_time_is_looked_at_after_each_chunk_of_a_table(cloud: Cloud) -> None:
+    upload = cloud.upload()
+    table = Table(InPieces(TABLE.encode()), block_bytes=50)
+    left = iter([60.0, 50.0, 40.0])
+    with pytest.raises(TableError, match="was over after 15 rows"):
+        write.write_run(
+            table,
+            upload,
+            Parameters(k=3),
+            created_at="",
+            settings=cloud.settings,
+            s3=cloud.s3,
+            seconds_left=lambda: next(left),
+        )
+    assert list(left) == []
+    assert layout.run_record_key(upload.run_id) not in cloud.keys("runs/")
