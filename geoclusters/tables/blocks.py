@@ -27,6 +27,10 @@ csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
 Positions = NDArray[np.int64]
 
 _QUOTE, _CR, _LF = b'"\r\n'
+#: So much of a line is shown in a message.
+_SHOWN = 60
+_BLANKS = re.compile(rb"[ \r]*")
+_QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _LONE_CARRIAGE_RETURN = re.compile(rb"\r(?!\n)")
 
 
@@ -86,16 +90,17 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
             yield Block(data[:end], well_quoted)
             usual = min(block_bytes, 2 * usual)
         elif size > MOST_RECORD_BYTES:
-            start = data[:60].decode("utf-8", "replace")
+            line = _line_at(data, _unclosed(data, form) or 0)
             msg = (
-                f"A record is longer than {MOST_RECORD_BYTES // 1024**2} MiB; it "
-                f"starts with {start!r}. Perhaps a quotation mark is opened there and "
-                "never closed, or the file is not a CSV file."
+                f"A record is longer than {MOST_RECORD_BYTES // 1024**2} MiB, from the "
+                f"line {line!r} on. Perhaps a quotation mark is opened there and never "
+                "closed, or the file is not a CSV file."
             )
             raise TableError(msg)
         held = [data[end:]]
         size = len(held[0])
-        wanted = max(usual, 2 * size)  # don't scan a long record again and again
+        # don't scan a long record again and again
+        wanted = max(usual, min(2 * size, MOST_RECORD_BYTES + 1))
     rest = b"".join(held)
     if rest:
         quotes = _quotes(rest)
@@ -143,8 +148,11 @@ def _end_by_count(data: bytes, quotes: Positions) -> int:
     """Return how many bytes of well quoted `data` are whole records."""
     end = len(data)
     while (end := data.rfind(b"\n", 0, end)) >= 0:
-        if np.searchsorted(quotes, end) % 2 == 0:
+        before = int(np.searchsorted(quotes, end))
+        if before % 2 == 0:
             return end + 1
+        # however many line breaks stand between the marks, they are passed at once
+        end = int(quotes[before - 1])
     return 0
 
 
@@ -167,12 +175,20 @@ def records(lines: "Lines", form: Format) -> Iterator[list[str]]:
     Raises
     ------
     TableError
-        If it can't read on.
+        If it can't read on, or a quotation mark that was never closed makes one record
+        of several.
     """
+    start = before = 0
     try:
-        yield from form.reader(lines)
+        for record in form.reader(lines):
+            if lines.count > before + 1:
+                _check_quoted(lines.since(start), form)
+            before = lines.count
+            start = lines.taken
+            yield record
     except csv.Error as error:
-        raise _unreadable(lines.last) from error
+        data = lines.since(start)
+        raise _unreadable(data, _unclosed(data, form) or 0) from error
 
 
 def check_closed(last_record: bytes, form: Format) -> None:
@@ -185,18 +201,61 @@ def check_closed(last_record: bytes, form: Format) -> None:
     """
     if b"\n" not in last_record.rstrip(b"\r\n"):
         return
-    try:
-        list(form.reader(Lines(last_record), strict=True))
-    except csv.Error as error:
-        if "end of data" in str(error):
-            raise _unreadable(next(iter(Lines(last_record)))) from error
+    if (opening := _unclosed(last_record, form)) is not None:
+        raise _unreadable(last_record, opening)
 
 
-def _unreadable(line: str) -> TableError:
+def _check_quoted(record: bytes, form: Format) -> None:
+    """Refuse a record in which a quoted field over several lines is followed by text.
+
+    The mark that closes it was to open another field: the one that opens it was never
+    closed, and the lines between are records of their own. (On one line, such a field
+    is only written carelessly.)
+    """
+    closed = re.compile(rb"[ \r]*(?:[%b\n]|\Z)" % re.escape(form.delimiter.encode()))
+    for start, end in _quoted(record, form):
+        if end and not closed.match(record, end) and b"\n" in record[start:end]:
+            raise _unreadable(record, start)
+
+
+def _unclosed(record: bytes, form: Format) -> int | None:
+    """Return where in a record a quotation mark is opened that is never closed."""
+    return next((start for start, end in _quoted(record, form) if end is None), None)
+
+
+def _quoted(record: bytes, form: Format) -> Iterator[tuple[int, int | None]]:
+    """Yield where each quoted field of one record starts and ends.
+
+    The end is None if the field isn't closed.
+    """
+    delimiter = form.delimiter.encode()
+    position = 0
+    while True:
+        if form.blank_before_quote and (blanks := _BLANKS.match(record, position)):
+            position = blanks.end()
+        if record.startswith(b'"', position):
+            field = _QUOTED.match(record, position)
+            yield position, field and field.end()
+            if field is None:
+                return
+            position = field.end()
+        position = record.find(delimiter, position) + 1
+        if not position:
+            return
+
+
+def _line_at(data: bytes, position: int) -> str:
+    """Return the start of the line in which a position stands."""
+    start = data.rfind(b"\n", 0, position) + 1
+    line = data[start : start + 4 * _SHOWN].decode("utf-8", "replace")
+    return line.partition("\n")[0].rstrip()[:_SHOWN]
+
+
+def _unreadable(data: bytes, position: int) -> TableError:
     msg = (
-        f"The table can't be read on from the line {line.rstrip()[:60]!r}. Perhaps a "
-        "quotation mark is opened there and never closed, or the file is not a CSV "
-        "file. Open it in a spreadsheet and save it again as “CSV UTF-8”."
+        f"The table can't be read on from the line {_line_at(data, position)!r}. "
+        "Perhaps a quotation mark is opened there and never closed, or the file is not "
+        "a CSV file. Open it in a spreadsheet and save it again as “CSV UTF-8”."
     )
     return TableError(msg)
 
@@ -208,17 +267,21 @@ class Lines:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._lines = io.BytesIO(data)
-        #: The line that was handed out last.
-        self.last = ""
+        self._data = _LONE_CARRIAGE_RETURN.sub(b" ", data)
+        self._lines = io.BytesIO(self._data)
+        #: Lines handed out so far.
+        self.count = 0
 
     @property
     def taken(self) -> int:
         """Bytes of the lines handed out so far."""
         return self._lines.tell()
 
+    def since(self, start: int) -> bytes:
+        """Return the lines handed out that begin at a byte or later."""
+        return self._data[start : self.taken]
+
     def __iter__(self) -> Iterator[str]:
         while line := self._lines.readline():
-            text = _LONE_CARRIAGE_RETURN.sub(b" ", line).decode("utf-8", "replace")
-            self.last = text
-            yield text
+            self.count += 1
+            yield line.decode("utf-8", "replace")
