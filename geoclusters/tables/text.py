@@ -36,11 +36,17 @@ _XML_WORKBOOK: Final = (
 _MARKUP: Final = (
     (r"<\?xml[^>]*>\s*<\?mso-application progid=.excel", _XML_WORKBOOK),
     (
+        # (`<Error>` is what object stores answer with)
         r"(<\?xml[^>]*>\s*)?<(!doctype html|!--"
-        r"|(html|head|meta|title|style|script|body|table|div)\b)",
+        r"|(html|head|meta|title|style|script|body|table|div|error)\b"
+        r"|(h[1-6]|p|br|hr|center|pre|font|span|ul|ol|form)\b[^>]*>(?!\s*[,;\t|]))",
         _WEB_PAGE,
     ),
-    (r"<\?xml|<!doctype|<(kml|gpx|osm|svg)\b|<\w+:\w|\{|\[\s*[\[{]", NO_CSV_BUT_JSON),
+    (
+        r"<\?xml|<!doctype|<(kml|gpx|osm|svg)\b|<\w+:\w|<\w[^<>]*>[ \r\n]*<\w"
+        r"|\{|\[\s*[\[{]",
+        NO_CSV_BUT_JSON,
+    ),
 )
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -53,6 +59,14 @@ _CODE_PAGES: Final = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp850", "cp437", "cp852", "cp866"),
     *("gb18030", "big5", "shift_jis", "euc_kr"),
 ]
+#: What stands unseen before a header: byte order marks and spaces without width.
+_UNSEEN: Final = "\ufeff\u200b"
+_UNSEEN_BYTES: Final = re.compile(rb"(?:\xef\xbb\xbf|\xe2\x80\x8b)*")
+#: A text is in UTF-8, but for stray bytes, if so much of what isn't ASCII in it is …
+_LEAST_UTF8_SHARE: Final = 0.9
+#: … and it is so many characters.
+_LEAST_UTF8_CHARACTERS: Final = 4
+_DEGREES: Final = re.compile(r"\d ?°")
 _GIS: Final = "Open it in a GIS program such as QGIS, export its points as CSV"
 _EXPORT: Final = "Export the table as CSV"
 _PICTURE: Final = "Ask whoever made it for the places as CSV"
@@ -93,7 +107,7 @@ class Text(NamedTuple):
     member: str
     #: A name of Python's `codecs`.
     encoding: str
-    #: The text in UTF-8, without a byte order mark.
+    #: The text in UTF-8, without byte order marks before it.
     stream: Iterator[bytes]
 
 
@@ -119,7 +133,7 @@ def decode(file: BinaryIO, *, most_bytes: int | None = None) -> Text:
     _check_bytes(sample)
     encoding, mark = _encoding(sample)
     _check_text(sample[len(mark) :], encoding)
-    utf8 = _to_utf8(stream, encoding, mark)
+    utf8 = _without_unseen(_to_utf8(stream, encoding, mark))
     return Text(unpacked.compression, unpacked.member, encoding, utf8)
 
 
@@ -143,7 +157,8 @@ def _check_bytes(sample: bytes) -> None:
 
 
 def _check_text(sample: bytes, encoding: str) -> None:
-    start = sample[:2048].decode(encoding, "replace").lstrip().lower()
+    start = sample[:2048].decode(encoding, "replace").lower()
+    start = start.lstrip(_UNSEEN).lstrip()
     for pattern, message in _MARKUP:
         if re.match(pattern, start):
             raise TableError(message)
@@ -166,8 +181,19 @@ def _encoding(sample: bytes) -> tuple[str, bytes]:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
-        return _code_page(sample), b""
+        return "utf-8" if _is_mostly_utf8(sample) else _code_page(sample), b""
     return "utf-8", b""
+
+
+def _is_mostly_utf8(sample: bytes) -> bool:
+    """Return whether a text is in UTF-8 but for stray bytes.
+
+    What comes in a code page hardly ever happens to be valid UTF-8.
+    """
+    characters = re.sub(r"[\0-\x7f]+", "", sample.decode("utf-8", "ignore"))
+    beyond_ascii = len(re.sub(rb"[\0-\x7f]+", b"", sample))
+    share = len(characters.encode()) / beyond_ascii
+    return share >= _LEAST_UTF8_SHARE and len(characters) >= _LEAST_UTF8_CHARACTERS
 
 
 def _utf16(start: bytes) -> str:
@@ -190,7 +216,8 @@ def _code_page(sample: bytes) -> str:
     """Return the likeliest code page of a text.
 
     Of those that it might be, one in which the start names coordinates (`Długość`) is
-    surer than any statistics; of equally likely ones the first of `_CODE_PAGES` is.
+    surer than any statistics, and so is one in which most lines hold degrees (`59°12'`,
+    in others `59ø12'`); of equally likely ones the first of `_CODE_PAGES` is.
     """
     matches = charset_normalizer.from_bytes(sample, cp_isolation=_CODE_PAGES)
     if not matches:
@@ -199,6 +226,7 @@ def _code_page(sample: bytes) -> str:
         matches,
         key=lambda match: (
             not names_coordinates(str(match)[:_HEADER]),
+            not _holds_degrees(str(match)[:_HEADER]),
             match.chaos,
             -match.coherence,
             _order(match),
@@ -207,9 +235,29 @@ def _code_page(sample: bytes) -> str:
     return _CODE_PAGES[_order(best)]
 
 
+def _holds_degrees(text: str) -> bool:
+    """Return whether a degree sign stands behind a number in most lines of a text."""
+    return len(_DEGREES.findall(text)) > text.count("\n") / 2
+
+
 def _order(match: charset_normalizer.CharsetMatch) -> int:
     """Return where in `_CODE_PAGES` the first code page of a match stands."""
     return min(map(_CODE_PAGES.index, match.could_be_from_charset))
+
+
+def _without_unseen(utf8: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a text without what stands unseen before it."""
+    start = b""
+    for chunk in utf8:
+        start += chunk
+        behind = _UNSEEN_BYTES.sub(b"", start, count=1)
+        if len(behind) > 2:  # no incomplete character
+            yield behind
+            break
+        start = behind
+    else:
+        yield start
+    yield from utf8
 
 
 def _to_utf8(stream: Iterator[bytes], encoding: str, mark: bytes) -> Iterator[bytes]:

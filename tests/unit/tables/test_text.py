@@ -40,6 +40,42 @@ def test_text_in_code_pages_is_read_right() -> None:
         assert decoded(words.encode(encoding))[2] == words
 
 
+def test_a_few_stray_bytes_make_no_code_page_of_utf_8() -> None:
+    data = "名稱,緯度,經度\n".encode() + b"A,1,2\n" * 200 + b"caf\xe9,3,4\n"
+    found = text.decode(InPieces(data))
+    assert found.encoding == "utf-8"
+    assert b"".join(found.stream) == data
+    for words, encoding in [("Zürich,Žilina,Łódź\n", "cp1250"), ("é\n", "cp1252")]:
+        assert decoded(words.encode(encoding) * 20)[1] != "utf-8"
+
+
+@pytest.mark.parametrize("encoding", ["cp850", "cp437", "cp1252"])
+@pytest.mark.parametrize("name", ["Place", "Öster"])
+def test_degree_signs_of_dos_are_read(name: str, encoding: str) -> None:
+    words = "name,lat,lon\n" + "".join(
+        f"{name} {i},59°12'{i:02}\"N,18° 0{i % 9}'11\"E\n" for i in range(50)
+    )
+    assert decoded(words.encode(encoding))[2] == words
+
+
+def test_a_letter_behind_a_number_is_no_degree_sign() -> None:
+    words = "navn,adresse,lat,lon\n" + "Bjørn,Øvre gate på 5ø,1,2\nTore,Å,3,4\n" * 30
+    assert decoded(words.encode("cp1252"))[2] == words
+
+
+@pytest.mark.parametrize("unseen", ["\ufeff", "\ufeff\ufeff", "\u200b", "\ufeff\u200b"])
+@pytest.mark.parametrize("written", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_stands_unseen_before_the_header_is_passed_over(
+    unseen: str, written: str
+) -> None:
+    for words in ("lat,lon\n\ufeff1,2\n", "é", "a", ""):
+        for step in (1, 2, 1000):
+            found = text.decode(InPieces((unseen + words).encode(written), step))
+            assert b"".join(found.stream).decode() == words
+    with pytest.raises(TableError, match="web page"):
+        decoded((unseen + "<html>").encode(written))
+
+
 def test_packed_text_is_read_and_told() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -65,6 +101,11 @@ def test_packed_text_is_read_and_told() -> None:
         (b"SQLite format 3\0", "database"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"\n <HTML>", "web page"),
+        (b"<h1>502 Bad Gateway</h1>", "web page"),
+        (b'<p class="x">Sorry', "web page"),
+        (b"<Error><Code>NoSuchKey</Code>", "web page"),
+        (b'<?xml version="1.0"?>\n<Error><Code>NoSuchKey</Code>', "web page"),
+        (b'<places n="2">\n <place>', "XML"),
         (b"lat,lon\n1\0,2\n", "zero bytes"),
         (b'<?xml version="1.0"?><kml>', "KML"),
         (b'{"type": "FeatureCollection"', "GeoJSON"),
@@ -90,4 +131,5 @@ def test_what_was_packed_twice_is_told() -> None:
 
 
 def test_a_header_in_brackets_is_no_json() -> None:
-    assert decoded(b"[id],[lat],[lon]\n")[2] == "[id],[lat],[lon]\n"
+    for header in ("[id],[lat],[lon]\n", "<id>,<lat>,<lon>\n", "<p>;<lat>;<lon>\n"):
+        assert decoded(header.encode())[2] == header
