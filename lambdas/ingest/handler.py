@@ -1,7 +1,8 @@
 """Entry point of `ingest`.
 
 Queue `uploads`: S3 "Object Created" under input/ → `prepare_run` → queue `jobs`. What
-is no table is answered too; only the markers of folders are passed over.
+is no table is answered too; only the markers of folders, which are empty, are passed
+over.
 """
 
 import os
@@ -44,7 +45,7 @@ def _process(message: Message, *, seconds_left: SecondsLeft) -> None:
         run_id=upload.run_id, key=upload.key, receives=message.receive_count
     ):
         logger.info("upload arrived", size=upload.size)
-        if upload.key.endswith("/"):
+        if upload.key.endswith("/") and not upload.size:
             logger.info("it is no file, but a folder that the console made")
             return
         outcome = prepare_run(

@@ -67,7 +67,7 @@ def prepare_run(
             source = _open(s3, upload)
             upload = replace(upload, version_id=source.version_id)
             with io.BufferedReader(source, _READ_BYTES) as file:
-                _check_key(upload.key)
+                _check_key(upload)
                 if parameters_file.is_one(upload):
                     return _answer_parameters(file, upload, outputs, settings)
                 outputs.publish(_being_read(upload))
@@ -142,8 +142,9 @@ def _record_written_before(s3: "S3Client", upload: Upload) -> RunRecord | None:
         raise
 
 
-def _check_key(key: str) -> None:
-    """Refuse a key whose results have no place of their own."""
+def _check_key(upload: Upload) -> None:
+    """Refuse a key whose results have no place of their own, and one of a folder."""
+    key = upload.key
     size = len(key.encode())
     if surplus := layout.surplus_bytes(key):
         msg = (
@@ -158,6 +159,13 @@ def _check_key(key: str) -> None:
             f"The folder {layout.INPUT_PREFIX}{folder}/ can't be used: "
             f"{layout.OUTPUT_PREFIX}{folder}/ is where uploads are answered whose key "
             "is too long. Upload the file to another folder."
+        )
+        raise InputError(msg)
+    if key.endswith("/"):
+        msg = (
+            f"{upload.uri} ends in a slash, as the markers of folders do, which are "
+            f"empty; but it has {_megabytes(upload.size)}. Upload the file under a "
+            "name without the slash at its end."
         )
         raise InputError(msg)
 

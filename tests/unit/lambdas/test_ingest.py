@@ -389,6 +389,19 @@ def test_the_handler_answers_all_but_the_markers_of_folders(
     assert len(cloud.keys("output/")) == answered
 
 
+@pytest.mark.parametrize("key", ["input/d/", "input/", "input/d//"])
+def test_what_is_called_as_a_folder_but_holds_something_is_answered(
+    cloud: Cloud, handled: Handled, key: str
+) -> None:
+    handled(cloud.upload(key=key))
+    status = cloud.status(key.removeprefix("input/") + ".file")
+    assert status["state"] == "FAILED"
+    assert f"s3://{BUCKET}/{key} ends in a slash" in status["message"]
+    assert f"it has {len(TABLE)} bytes" in status["message"]
+    assert "without the slash at its end" in status["message"]
+    assert cloud.requests() == []
+
+
 def test_a_table_that_takes_too_long_is_answered_before_the_function_ends(
     cloud: Cloud, handled: Handled
 ) -> None:
