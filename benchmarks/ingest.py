@@ -52,7 +52,7 @@ def main() -> None:
     kinds = [*KINDS] if options.kinds else ["plain"]
     ways = ["ours"] if options.kinds else options.only
     found: dict[str, dict[str, Figures]] = {}
-    print(f"{'rows':>11s} {'':7s} M rows/s     MB/s  peak MB  CPU s  wall")
+    print(f"{'rows':>11s} {'':11s} M rows/s     MB/s  peak MB  CPU s  wall")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for rows in options.rows:
             for kind in kinds:
@@ -184,7 +184,7 @@ def _ratios(found: dict[str, dict[str, Figures]]) -> Figures:
 def _print(rows: int, label: str, figures: Figures) -> None:
     seconds = figures["seconds"]
     print(
-        f"{rows:11,d} {label:7s} {figures['rows_per_s'] / 1e6:8.2f}"
+        f"{rows:11,d} {label:11s} {figures['rows_per_s'] / 1e6:8.2f}"
         f" {figures['mb_per_s']:8.0f} {figures['peak_mb']:8.0f}"
         f" {median(figures['cpu_s']):6.2f}  {min(seconds):.2f} to {max(seconds):.2f} s",
         flush=True,
