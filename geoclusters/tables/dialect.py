@@ -102,6 +102,7 @@ def find_dialect(sample: bytes, hints: ColumnHints) -> Dialect:
     if not found:
         _refuse(sample, formats, hints)
     best = _best(found)
+    _check_fields(sample, formats[best.delimiter], best)
     if best.judged.quality is Quality.UNUSABLE:
         raise TableError(best.judged.problem)
     id_column = None
@@ -245,12 +246,7 @@ def _refuse(sample: bytes, formats: Sequence[Format], hints: ColumnHints) -> NoR
     if len(headers[0]) == 1 and sample.startswith(b'"') and len(header) == 1:
         inner = headers[0][0].encode()
         if max(len(next(_records(inner, form, 1), [])) for form in formats) > 1:
-            msg = (
-                "Each row is one field in quotation marks, so the table has one column "
-                f"only: {headers[0][0][:60]!r}. Save it again without quotation marks "
-                "around whole rows."
-            )
-            raise TableError(msg)
+            raise _one_field_a_row(headers[0][0])
     for form in formats:
         _check_closed(sample, form)
     if not any(name.strip() for name in header):
@@ -262,6 +258,23 @@ def _refuse(sample: bytes, formats: Sequence[Format], hints: ColumnHints) -> NoR
     if (hints.latitude, hints.longitude, hints.coordinates) == (None, None, None):
         _check_names(header)
     Header(header).refuse(hints)
+
+
+def _check_fields(sample: bytes, form: Format, found: _Found) -> None:
+    """Refuse a table whose rows are one field each, unlike its header."""
+    most = found.preamble + 1 + _ROWS_LOOKED_AT
+    rows = list(_records(sample, form, most))[found.preamble + 1 :]
+    whole = [row[0] for row in rows if len(row) == 1 and form.delimiter in row[0]]
+    if len(found.header.names) > 1 and len(whole) > len(rows) / 2:
+        raise _one_field_a_row(whole[0])
+
+
+def _one_field_a_row(row: str) -> TableError:
+    msg = (
+        "Each row is one field in quotation marks, so the table has one column only: "
+        f"{row[:60]!r}. Save it again without quotation marks around whole rows."
+    )
+    return TableError(msg)
 
 
 def _check_closed(sample: bytes, form: Format) -> None:
