@@ -42,10 +42,11 @@ def encode(features: NDArray[np.float32]) -> bytearray:
     head, tail = _frame(d)
     record = bytearray(head + bytes(4 * d) + tail)
     records = record * n
-    values: NDArray[np.float32] = np.ndarray(
-        (n, d), "<f4", records, offset=len(head), strides=(len(record), 4)
-    )
-    values[...] = features
+    if n:  # NumPy 1.23 refuses strides over an empty buffer
+        values: NDArray[np.float32] = np.ndarray(
+            (n, d), "<f4", records, offset=len(head), strides=(len(record), 4)
+        )
+        values[...] = features
     return records
 
 

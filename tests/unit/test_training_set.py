@@ -125,3 +125,7 @@ def test_a_sample_and_what_it_passes_on_are_the_stream() -> None:
     passed_on = [sample.offer(block) for block in np.array_split(stream, 9)]
     together = np.concatenate([*passed_on, sample.take()])
     assert sorted(together.ravel().tolist()) == list(range(50))
+
+
+def test_no_records_are_no_bytes() -> None:
+    assert recordio.encode(np.empty((0, 3), np.float32)) == b""

@@ -168,7 +168,7 @@ def test_whatever_the_csv_module_reads_is_read_alike_in_any_blocks(
         source = table(text, block_bytes=block_bytes, step=step)
     except TableError as error:  # such as a field of fives where a degree should be
         assert re.search("which are no degrees|Each row is one field", str(error))
-        assert len(expected or []) <= len(rows) / 2
+        assert len(expected or []) <= text.count("\n") / 2
         return
     if expected is None:
         with pytest.raises(TableError, match="opened there and never closed"):
