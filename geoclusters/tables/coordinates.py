@@ -296,9 +296,9 @@ def _judge_projected(
     reading = Reading(columns, f"{why}, in {projection.name}", projection=projection)
     y, x = (notation.numbers(column) for column in texts)
     is_number = np.isfinite(y) & np.isfinite(x) & ((x != 0) | (y != 0))
-    places = np.count_nonzero(projection.covers(*reading.to_degrees(y, x)))
+    covered = is_number & projection.covers(*projection.to_degrees(y, x))
+    places = np.count_nonzero(covered)
     if places < np.count_nonzero(is_number) / 2:
-        covered = projection.covers(*projection.to_degrees(y, x))
         found = _examples(texts, is_number & ~covered)
         area = textwrap.shorten(projection.area_of_use or "nowhere", 100)
         return _unusable(
