@@ -8,6 +8,8 @@ The steps are in `report`; what may end a run early is told by its exceptions:
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from container.centroids import centroid_table, place_on_earth, to_csv
 from container.map import draw
 from container.model import MAX_ARCHIVE_BYTES, decode_centroids
@@ -120,9 +122,9 @@ def _measure(
     sample = Sample(_MOST_DRAWN, seed=int(record.run_id, 16))
     for part in parts():
         tally.add(part)
-        latitude, longitude = part["latitude"], part["longitude"]
-        extent.add(latitude, longitude)
-        sample.add(latitude, longitude)
+        extent.add(part["latitude"], part["longitude"])
+        nothing = np.zeros(len(part))
+        sample.add(part, nothing.astype(np.intp), nothing)
     statistics = tally.result()
     table = centroid_table(placed.latitude, placed.longitude, statistics)
     outputs.put(CENTROIDS_NAME, to_csv(table), "text/csv; charset=utf-8")
@@ -164,12 +166,13 @@ def _map(
     extent: Extent,
     sample: Sample,
 ) -> bytes:
+    drawn_places = sample.result().places
     drawn = draw(
         title=record.upload.key.removeprefix(layout.INPUT_PREFIX),
         subtitle=_summary(record, statistics),
         window=extent.window(),
-        place_latitude=sample.latitude,
-        place_longitude=sample.longitude,
+        place_latitude=drawn_places["latitude"],
+        place_longitude=drawn_places["longitude"],
         places_in_all=sample.seen,
         centroid_latitude=table["latitude"].to_numpy(),
         centroid_longitude=table["longitude"].to_numpy(),

@@ -21,6 +21,8 @@ from geoclusters.tables.columns import ColumnHints
 
 LEAST_K: Final = 2
 MOST_K: Final = 10_000
+#: Values of `refine`.
+REFINEMENTS: Final = ("auto", "always", "never")
 #: The largest file of parameters, in bytes.
 MOST_DOCUMENT_BYTES: Final = 64 * 1024
 
@@ -183,6 +185,14 @@ class Parameters:
         default="spherical",
         metadata=_parameter(
             _OneOf(*GEOMETRIES), "the geometry of distances", "spherical"
+        ),
+    )
+    #: Whether the report goes on from SageMaker's centroids in float64: by default
+    #: where single precision costs quality.
+    refine: str = field(
+        default="auto",
+        metadata=_parameter(
+            _OneOf(*REFINEMENTS), "whether the centroids are refined", "always"
         ),
     )
     #: A file's name under `layout.BOUNDARIES_PREFIX`: borders to draw on the map.

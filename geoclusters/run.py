@@ -56,6 +56,8 @@ class RunRecord:
     k: int
     #: A name in `geodesy.GEOMETRIES`.
     geometry: str
+    #: One of `parameters.REFINEMENTS`.
+    refine: str
     #: The file under boundaries/ with the borders asked for, if any.
     boundary: str | None
     #: The parameters that the upload's owner gave, by name; …

@@ -82,6 +82,7 @@ def run_figures(record: RunRecord) -> dict[str, Any]:
     return {
         "k": record.k,
         "geometry": record.geometry,
+        "refine": record.refine,
         "boundary": record.boundary,
         "parameters": record.parameters,
         "parameters_file": record.parameters_file,

@@ -1,17 +1,13 @@
 """Whether what a table holds makes a run."""
 
-import math
-from collections.abc import Callable
 from typing import Final
 
+from geoclusters.deadline import SecondsLeft
 from geoclusters.errors import TableError
 from geoclusters.parameters import LEAST_K
 from geoclusters.tables.distinct import DistinctPlaces
 from geoclusters.tables.left_out import LeftOut, Reason, in_words
 from geoclusters.tables.packing import TOO_LARGE_ADVICE
-
-#: Gives the seconds that are left to the function.
-SecondsLeft = Callable[[], float]
 
 #: What follows the last row takes a few seconds; the rest is for a slow hour.
 LEAST_SECONDS_LEFT: Final = 45
@@ -107,11 +103,6 @@ def check_rows(
     else:
         return
     raise TableError(msg)
-
-
-def unbounded() -> float:
-    """Return the seconds that are left where nothing ends the function."""
-    return math.inf
 
 
 def check_time(seconds_left: SecondsLeft, *, read: int) -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 
+from geoclusters import deadline
 from geoclusters.aws.events import Message, object_created
 from geoclusters.aws.queue import work
+from geoclusters.deadline import SecondsLeft
 from geoclusters.environment import IngestSettings
-from lambdas.ingest.check import SecondsLeft, unbounded
 from lambdas.ingest.prepare import prepare_run
 
 if TYPE_CHECKING:
@@ -28,14 +29,8 @@ logger = Logger()
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Prepare the run of each upload that the event tells of."""
     settings, _, sqs = _resources()
-    process = partial(_process, seconds_left=_seconds_left(context))
+    process = partial(_process, seconds_left=deadline.of(context))
     return work(event, process, sqs=sqs, queue_url=settings.uploads_queue_url)
-
-
-def _seconds_left(context: object) -> SecondsLeft:
-    """Return what tells the seconds that are left; without Lambda there is no end."""
-    milliseconds = getattr(context, "get_remaining_time_in_millis", None)
-    return unbounded if milliseconds is None else lambda: milliseconds() / 1000
 
 
 def _process(message: Message, *, seconds_left: SecondsLeft) -> None:

@@ -13,6 +13,7 @@ from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.objects import ObjectChangedError, S3Object
 from geoclusters.aws.outputs import Outputs, SupersededError, read_run_record
+from geoclusters.deadline import SecondsLeft, unbounded
 from geoclusters.environment import IngestSettings
 from geoclusters.errors import InputError, TableError
 from geoclusters.parameters import Parameters
@@ -21,7 +22,6 @@ from geoclusters.status import State, Status, now, run_figures
 from geoclusters.tables.packing import TOO_LARGE_ADVICE
 from geoclusters.tables.reader import Table
 from lambdas.ingest import parameters_file
-from lambdas.ingest.check import SecondsLeft, unbounded
 from lambdas.ingest.write import write_run
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from geoclusters import layout, places
 from geoclusters.ahead import read_ahead, write_behind
+from geoclusters.deadline import SecondsLeft, unbounded
 from geoclusters.environment import IngestSettings
 from geoclusters.geodesy import GEOMETRIES
 from geoclusters.hyperparameters import first_shard_rows
@@ -13,13 +14,7 @@ from geoclusters.run import RunRecord, Upload
 from geoclusters.tables.distinct import DistinctPlaces
 from geoclusters.tables.reader import Chunk, Table
 from geoclusters.training_set import TrainingSet, shard_bytes
-from lambdas.ingest.check import (
-    SecondsLeft,
-    check_distinct,
-    check_rows,
-    check_time,
-    unbounded,
-)
+from lambdas.ingest.check import check_distinct, check_rows, check_time
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -96,6 +91,7 @@ def write_run(
         upload=upload,
         k=parameters.k,
         geometry=parameters.geometry,
+        refine=parameters.refine,
         boundary=parameters.boundary,
         parameters=dict(parameters.given),
         parameters_file=parameters.file,

@@ -68,6 +68,7 @@ def run(
     left_out: dict[str, Any] | None = None,
     ids: list[str] | None = None,
     boundary: str | None = None,
+    refine: str = "never",
 ) -> Run:
     s3 = s3 or FakeS3()
     shape = GEOMETRIES[geometry]
@@ -94,6 +95,7 @@ def run(
         ),
         k=len(features),
         geometry=geometry,
+        refine=refine,
         boundary=boundary,
         parameters={},
         parameters_file=None,

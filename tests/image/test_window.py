@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from container.sample import Sample
 from container.window import Extent, Window
 
 Floats = NDArray[np.float64]
@@ -91,33 +90,3 @@ def test_the_window_leaves_out_the_largest_gap() -> None:
         gaps = np.append(np.diff(ordered), ordered[0] + 360 - ordered[-1])
         extent = 360 - gaps.max()
         assert found.east - found.west <= max(extent * 1.12 + 0.1, 0.1)
-
-
-def test_a_sample_is_everything_until_it_is_full() -> None:
-    sample = Sample(10, seed=1)
-    sample.add(numbers(0, 4), numbers(0, 4))
-    sample.add(numbers(4, 10), numbers(4, 10))
-    assert sorted(sample.latitude) == list(range(10))
-    assert sample.seen == 10
-
-
-def test_a_sample_is_fair_to_early_and_late_places() -> None:
-    sample = Sample(10_000, seed=1)
-    for start in range(0, 100_000, 10_000):
-        values = numbers(start, start + 10_000)
-        sample.add(values, -values)
-    assert sample.seen == 100_000
-    assert len(sample.latitude) == 10_000
-    assert np.array_equal(sample.latitude, -sample.longitude)
-    counts = np.bincount((sample.latitude // 10_000).astype(int))
-    assert counts.min() > 880  # 1,000 ± 4 standard deviations
-    assert counts.max() < 1120
-
-
-def test_a_sample_depends_on_its_seed_alone() -> None:
-    latitudes = []
-    for seed in (1, 1, 2):
-        sample = Sample(5, seed=seed)
-        sample.add(numbers(0, 100), numbers(0, 100))
-        latitudes.append(sorted(sample.latitude))
-    assert latitudes[0] == latitudes[1] != latitudes[2]

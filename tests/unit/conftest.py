@@ -66,6 +66,7 @@ def make_record(make_upload: Callable[..., Upload]) -> Callable[..., RunRecord]:
             "upload": make_upload(),
             "k": 15,
             "geometry": "spherical",
+            "refine": "auto",
             "boundary": None,
             "parameters": {"k": 15},
             "parameters_file": None,

@@ -43,6 +43,7 @@ def test_so_does_a_file_beside_the_upload() -> None:
             "id": "Nr",
             "crs": 2326,
             "geometry": "planar",
+            "refine": "never",
             "boundary": "hk/districts.zip",
         }
     )
@@ -53,7 +54,7 @@ def test_so_does_a_file_beside_the_upload() -> None:
     )
     assert parameters.file == KEY
     assert set(parameters.given) == {
-        *("k", "coordinates", "id", "crs", "geometry", "boundary")
+        *("k", "coordinates", "id", "crs", "geometry", "refine", "boundary")
     }
 
 
@@ -101,6 +102,7 @@ def test_a_whole_number_may_be_written_loosely(k: str) -> None:
         ("crs", "EPSG:", "such as EPSG:2326"),
         ("crs", "12345678", "such as EPSG:2326"),
         ("geometry", "flat", "one of spherical, planar"),
+        ("refine", "often", "one of auto, always, never"),
         ("boundary", "", "the name of a file under boundaries/"),
         ("boundary", ".zip", "the name of a file under boundaries/"),
         ("boundary", "districts.shp", "ends in .zip, .geojson, .json or .gpkg"),
