@@ -102,3 +102,5 @@ class ReportSettings(FunctionSettings):
 
     #: The queue that the function is fed from.
     models_queue_url: str
+    #: Above so many rows the list of assignments is packed.
+    gzip_above_rows: int

@@ -83,8 +83,11 @@ class DataBucket(Construct):
         *,
         read: Sequence[str],
         write: Sequence[str],
+        write_in_parts: Sequence[str] = (),
     ) -> None:
         """Allow to read, write and list what matches the patterns, and no more.
+
+        Who may write in parts what it may write may also throw such parts away.
 
         Listing also decides how S3 answers for a missing key: with 404 to who may list
         it, with 403 to everybody else.
@@ -93,6 +96,11 @@ class DataBucket(Construct):
         for statement in (
             self._on_objects("s3:GetObject", read),
             self._on_objects("s3:PutObject", write),
+            *(
+                [self._on_objects("s3:AbortMultipartUpload", write_in_parts)]
+                if write_in_parts
+                else []
+            ),
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
                 resources=[self.bucket.bucket_arn],

@@ -50,11 +50,13 @@ class Report(Construct):
             ReportSettings(
                 data_bucket=data.bucket.bucket_name,
                 models_queue_url=queued.queue.queue_url,
+                gzip_above_rows=settings.gzip_above_rows,
             )
         )
         data.allow(
             report.role,
             read=[_RUNS, _OUTPUT],
             write=[RUN_STATUSES, _OUTPUT],
+            write_in_parts=[_OUTPUT],
         )
         training.allow_describing(report.role)

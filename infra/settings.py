@@ -123,6 +123,10 @@ class Settings:
     #: The share of a table's rows that may be left out, in percent.
     most_left_out_percent: int = _whole_number(50, low=0, high=100)
 
+    #: Above so many rows the list of assignments is packed. (A spreadsheet holds
+    #: 1,048,576 rows.)
+    gzip_above_rows: int = _whole_number(1_000_000, low=0, high=1_000_000_000_000)
+
     #: SageMaker's name of the machine that trains.
     instance_type: str = _text(
         "ml.m5.large",

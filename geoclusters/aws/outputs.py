@@ -6,11 +6,15 @@ and is written on condition that it is still the one that was looked at.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
+from geoclusters.ahead import write_behind
+from geoclusters.aws.multipart import MultipartUpload, PartsFile
 from geoclusters.errors import GeoclustersError
 from geoclusters.run import RunRecord, Upload, is_newer
 from geoclusters.status import State, Status
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _TRIES = 20
+#: Parts of a stream that are sent while the next one is gathered.
+_PARTS_BEHIND = 1
 _LOST_A_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
 
@@ -57,6 +63,41 @@ class Outputs:
             if self._try_to_replace(self._look(key), key, body, content_type):
                 return
         raise _contention(key)
+
+    @contextmanager
+    def stream(self, name: str, content_type: str) -> Iterator[PartsFile]:
+        """Yield a file whose bytes become a result file when the block ends.
+
+        It may be larger than memory. If the block raises, nothing of it is left.
+
+        Raises
+        ------
+        SupersededError
+            If a newer upload's file stands there. The run's own status says so then.
+        GeoclustersError
+            If somebody else wrote the file in the very moment. Whoever tries again
+            writes it anew.
+        """
+        key = self._upload.output_prefix + name
+        self._condition(self._look(key))  # before hours of work, not only after
+        upload = MultipartUpload(
+            self._s3,
+            bucket=self._upload.bucket,
+            key=key,
+            options={"ContentType": content_type, "Metadata": self._metadata},
+        )
+        try:
+            with write_behind(upload.send, _PARTS_BEHIND) as send:
+                file = PartsFile(send)
+                yield file
+                file.finish()
+            upload.complete(self._condition(self._look(key)))
+        except BaseException as error:
+            upload.abort()
+            if _lost_a_race(error):
+                self._condition(self._look(key))
+                raise _contention(key) from error
+            raise
 
     def publish(self, status: Status) -> bool:
         """Write `status.json`, unless the run is already past that state.
@@ -145,28 +186,34 @@ class Outputs:
         self, found: _Found, key: str, body: bytes, content_type: str
     ) -> bool:
         """Return whether it was replaced: False where someone else was quicker."""
-        if is_newer(found.sequencer, self._upload.sequencer):
-            raise self.superseded()
-        condition: dict[str, Any] = (
-            {"IfMatch": found.etag} if found.etag else {"IfNoneMatch": "*"}
-        )
+        condition = self._condition(found)
         try:
             self._s3.put_object(
                 Bucket=self._upload.bucket,
                 Key=key,
                 Body=body,
                 ContentType=content_type,
-                Metadata={
-                    "sequencer": self._upload.sequencer,
-                    "run-id": self._upload.run_id,
-                },
+                Metadata=self._metadata,
                 **condition,
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in _LOST_A_RACE:
+            if _lost_a_race(error):
                 return False
             raise
         return True
+
+    def _condition(self, found: _Found) -> dict[str, Any]:
+        """Return on what condition the object that was found may be replaced."""
+        if is_newer(found.sequencer, self._upload.sequencer):
+            raise self.superseded()
+        return {"IfMatch": found.etag} if found.etag else {"IfNoneMatch": "*"}
+
+    @property
+    def _metadata(self) -> dict[str, str]:
+        return {
+            "sequencer": self._upload.sequencer,
+            "run-id": self._upload.run_id,
+        }
 
     def _state_of_this_run(self, found: _Found) -> State | None:
         if found.sequencer != self._upload.sequencer:
@@ -180,5 +227,12 @@ def read_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord:
     return RunRecord.from_json(answer["Body"].read())
 
 
+def _lost_a_race(error: BaseException) -> bool:
+    return (
+        isinstance(error, ClientError)
+        and error.response["Error"]["Code"] in _LOST_A_RACE
+    )
+
+
 def _contention(key: str) -> GeoclustersError:
-    return GeoclustersError(f"{key} changed at each of {_TRIES} tries to write it")
+    return GeoclustersError(f"{key} was changed by others at each try to write it")

@@ -332,7 +332,9 @@ def sqs() -> FakeSQS:
 
 @pytest.fixture
 def resources(monkeypatch: pytest.MonkeyPatch, sqs: FakeSQS) -> Iterator[list[Any]]:
-    settings = ReportSettings(data_bucket=BUCKET, models_queue_url="queue")
+    settings = ReportSettings(
+        data_bucket=BUCKET, models_queue_url="queue", gzip_above_rows=1_000_000
+    )
     found: list[Any] = [settings, None, None, sqs]
     monkeypatch.setattr(handler, "_resources", lambda: tuple(found))
     yield found

@@ -22,6 +22,8 @@ WRITTEN = {
     "record_failure": {RUN_STATUSES, OUTPUT_STATUSES},
     "report": {RUN_STATUSES, "output/*"},
 }
+#: What a function may throw away of what it wrote in parts.
+ABORTED = {"report": {"output/*"}}
 #: What a function may do to its own queue, so that it can be fed from it.
 CONSUME = {
     "sqs:ChangeMessageVisibility",
@@ -64,11 +66,13 @@ def test_a_function_reads_writes_and_lists_its_own_keys_only(
 
     assert keys(allowed, "s3:GetObject") == READ[name]
     assert keys(allowed, "s3:PutObject") == WRITTEN[name]
+    assert keys(allowed, "s3:AbortMultipartUpload") == ABORTED.get(name, set())
     assert listed(allowed) == READ[name] | WRITTEN[name]
     assert {action for action, _ in actions(allowed, "s3")} == {
         "s3:GetObject",
         "s3:PutObject",
         "s3:ListBucket",
+        *(["s3:AbortMultipartUpload"] if name in ABORTED else []),
     }
 
 

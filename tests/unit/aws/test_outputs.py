@@ -1,11 +1,16 @@
 import json
+import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
+from geoclusters.aws import outputs
+from geoclusters.aws.multipart import PartsFile
 from geoclusters.aws.outputs import Outputs, SupersededError
 from geoclusters.errors import GeoclustersError
 from geoclusters.run import Upload
@@ -201,7 +206,7 @@ def test_endless_contention_is_an_error(s3: Any, make_upload: MakeUpload) -> Non
     def other() -> None:
         Outputs(s3, older).put("map.png", b"old %d" % next(bodies), "image/png")
 
-    with pytest.raises(GeoclustersError, match="changed at each of"):
+    with pytest.raises(GeoclustersError, match="changed by others at each try"):
         Outputs(Racing(s3, 100, other), newer).put("map.png", b"new", "image/png")  # type: ignore[arg-type]
 
 
@@ -210,3 +215,80 @@ def test_other_errors_of_s3_propagate(s3: Any, make_upload: MakeUpload) -> None:
     outputs = Outputs(s3, upload)
     with pytest.raises(ClientError):
         outputs.publish(status(upload, State.QUEUED))
+
+
+PART_BYTES = 5 * 1024 * 1024
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "PartsFile", partial(PartsFile, part_bytes=PART_BYTES))
+
+
+def uploads_left(s3: Any) -> Any:
+    return s3.list_multipart_uploads(Bucket="data").get("Uploads", [])
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [0, 10, PART_BYTES, 2 * PART_BYTES + 1])
+def test_a_stream_becomes_one_object(
+    s3: Any, make_upload: MakeUpload, size: int
+) -> None:
+    upload = make_upload()
+    body = random.Random(size).randbytes(size)
+    for _ in range(2):  # the second one replaces the first
+        with Outputs(s3, upload).stream("a.csv", "text/csv") as file:
+            for start in range(0, size, 3_000_000):
+                file.write(body[start : start + 3_000_000])
+        found = s3.get_object(Bucket="data", Key="output/depots/hk/a.csv")
+        assert found["Body"].read() == body
+    assert found["ContentType"] == "text/csv"
+    assert found["Metadata"] == {"sequencer": "0A", "run-id": upload.run_id}
+    assert not uploads_left(s3)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_of_a_stream_that_breaks_off_nothing_is_left(
+    s3: Any, make_upload: MakeUpload
+) -> None:
+    stream = Outputs(s3, make_upload()).stream("a.csv", "text/csv")
+    with pytest.raises(ValueError, match="broken"), stream as file:
+        file.write(bytes(PART_BYTES))
+        raise ValueError("broken")
+    assert not uploads_left(s3)
+    assert "Contents" not in s3.list_objects_v2(Bucket="data")
+
+
+def test_a_stream_gives_way_to_a_newer_uploads_file(
+    s3: Any, make_upload: MakeUpload
+) -> None:
+    older, newer = make_upload(), make_upload(sequencer="0B", etag="4567")
+    with pytest.raises(SupersededError), stream_of(s3, older) as file:
+        file.write(b"old")
+        Outputs(s3, newer).put("a.csv", b"new", "text/csv")
+    assert not uploads_left(s3)
+    with pytest.raises(SupersededError), stream_of(s3, older):
+        pytest.fail("it must not begin")
+    found = s3.get_object(Bucket="data", Key="output/depots/hk/a.csv")
+    assert found["Body"].read() == b"new"
+    assert read(s3, layout.run_status_key(older.run_id))["state"] == "SUPERSEDED"
+
+
+def stream_of(s3: Any, upload: Upload) -> AbstractContextManager[PartsFile]:
+    return Outputs(s3, upload).stream("a.csv", "text/csv")
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict"])
+def test_a_stream_that_loses_a_race_is_to_be_tried_again(
+    s3: Any, make_upload: MakeUpload, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    def lose(**request: Any) -> None:
+        assert request["IfNoneMatch"] == "*"
+        raise ClientError({"Error": {"Code": code}}, "CompleteMultipartUpload")
+
+    monkeypatch.setattr(s3, "complete_multipart_upload", lose)
+    expected = pytest.raises(GeoclustersError, match="changed by others")
+    with expected as caught, stream_of(s3, make_upload()) as file:
+        file.write(b"x")
+    assert not isinstance(caught.value, SupersededError)
+    assert not uploads_left(s3)
