@@ -66,8 +66,8 @@ def test_parts_of_the_places_make_no_difference() -> None:
 
 
 def test_a_hull_around_the_pole_reaches_to_it() -> None:
-    longitude: Floats = np.arange(-180.0, 180, 30)
-    latitude: Floats = np.full(len(longitude), 80.0)
+    longitude = np.array([30.0 * i - 180 for i in range(12)])
+    latitude = np.array([80.0] * 12)
     centroids = np.array([90.0]), np.array([0.0])
     (found,) = hulls_of(latitude, longitude, centroids, parts=1)
     assert shapely.total_bounds(found).tolist() == pytest.approx([-180, 80, 180, 90])
