@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 #: Places that are looked at together: the first ones spare most of the next the look.
 _BATCH: Final = 2**15
+#: Directions from a centroid are told apart by so much of a turn.
+_SECTORS: Final = 64
 #: Half the width of the strip that stands for a single place, or for places in a line.
 _STRIP_M: Final = 0.5
 #: Up to this size the earth is flat, to the metre.
@@ -36,8 +38,10 @@ class Hulls:
         self._axes = local_axes(latitude, longitude)
         #: In metres eastwards and northwards of the centroid; None without places.
         self._hulls: NDArray[Any] = np.full(len(latitude), None)
-        # No place nearer to its centroid than this can change the hull.
+        # Places nearer to their centroid than this can't change the hull: in any
+        # direction, and in each sector of directions.
         self._inner_m = np.zeros(len(latitude))
+        self._sector_m = np.zeros((len(latitude), _SECTORS))
 
     def add(self, part: Places, cluster: NDArray[np.intp], distance_m: Floats) -> None:
         """Take in n places.
@@ -53,14 +57,15 @@ class Hulls:
         for start in range(0, len(part), _BATCH):
             batch = slice(start, start + _BATCH)
             outer = np.flatnonzero(distance_m[batch] >= self._inner_m[cluster[batch]])
-            if len(outer):
-                outer += start
-                self._grow(part[outer], cluster[outer], distance_m[outer])
+            outer += start
+            plane = self._to_plane(part[outer], cluster[outer], distance_m[outer])
+            sector = _sector(np.arctan2(plane[:, 1], plane[:, 0]))
+            least_m = self._sector_m[cluster[outer], sector]
+            chosen = np.flatnonzero(distance_m[outer] >= least_m)
+            if len(chosen):
+                self._grow(plane[chosen], cluster[outer[chosen]])
 
-    def _grow(
-        self, part: Places, cluster: NDArray[np.intp], distance_m: Floats
-    ) -> None:
-        plane = self._to_plane(part, cluster, distance_m)
+    def _grow(self, plane: Floats, cluster: NDArray[np.intp]) -> None:
         order = np.argsort(cluster, kind="stable")
         clusters, group = np.unique(cluster[order], return_inverse=True)
         new = shapely.multipoints(plane[order], indices=group)
@@ -68,11 +73,10 @@ class Hulls:
         both = shapely.geometrycollections(np.column_stack((old, new)))
         hulls = shapely.convex_hull(both)
         self._hulls[clusters] = hulls
-        centroid = shapely.Point(0, 0)
-        inner = shapely.distance(shapely.boundary(hulls), centroid)
-        is_inside = shapely.contains_properly(hulls, centroid)
-        # A hair less: what lies on the hull's edge must not get lost by rounding.
-        self._inner_m[clusters] = np.where(is_inside, inner * (1 - 1e-9), 0.0)
+        is_around = shapely.contains_properly(hulls, shapely.Point(0, 0))
+        if is_around.any():
+            self._sector_m[clusters[is_around]] = _inner_m(hulls[is_around])
+        self._inner_m[clusters] = self._sector_m[clusters].min(axis=1)
 
     def _to_plane(
         self, part: Places, cluster: NDArray[np.intp], distance_m: Floats
@@ -113,6 +117,31 @@ class Hulls:
         sideways = ring * (np.sin(angle) / np.maximum(distance, 1e-9))[:, np.newaxis]
         local = np.column_stack((sideways, np.cos(angle)))
         return to_degrees(local @ axes)
+
+
+def _sector(bearing: Floats) -> NDArray[np.intp]:
+    """Return in which of the sectors directions lie, given from -π to π."""
+    sector = ((bearing + np.pi) * (_SECTORS / (2 * np.pi))).astype(np.intp)
+    return np.minimum(sector, _SECTORS - 1)
+
+
+def _inner_m(hulls: NDArray[Any]) -> Floats:
+    """Return how far each sector of convex hulls about the origin reaches at least."""
+    corners, hull = shapely.get_coordinates(hulls, return_index=True)
+    is_edge = hull[1:] == hull[:-1]
+    from_, to, hull = corners[:-1][is_edge], corners[1:][is_edge], hull[1:][is_edge]
+    # An edge is where n·x = 1; in direction u the hull ends at 1 / max n·u.
+    normal = np.column_stack((to[:, 1] - from_[:, 1], from_[:, 0] - to[:, 0]))
+    normal /= (normal * from_).sum(axis=1)[:, np.newaxis]
+    bearing = np.linspace(-np.pi, np.pi, _SECTORS + 1)
+    directions = np.stack((np.cos(bearing), np.sin(bearing)))
+    starts = np.searchsorted(hull, np.arange(len(hulls)))
+    end = 1 / np.maximum.reduceat(normal @ directions, starts, axis=0)
+    # Between two directions it reaches at least to the chord, and a hair less: what
+    # lies on the hull's edge must not get lost by rounding.
+    chord = np.cos(np.pi / _SECTORS) * (1 - 1e-9)
+    inner: Floats = np.minimum(end[:, :-1], end[:, 1:]) * chord
+    return inner
 
 
 def local_axes(latitude: Floats, longitude: Floats) -> Floats:
