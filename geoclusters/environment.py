@@ -104,3 +104,8 @@ class ReportSettings(FunctionSettings):
     models_queue_url: str
     #: Above so many rows the list of assignments is packed.
     gzip_above_rows: int
+    #: `prices.Prices` of the region, as JSON; what they are multiplied with is …
+    prices: str
+    #: … the memory of the two functions that take their time.
+    ingest_memory_mb: int
+    report_memory_mb: int

@@ -6,6 +6,7 @@ there; no other function changes it.
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from geoclusters import layout
@@ -83,8 +84,10 @@ class RunRecord:
     #: Number of shards under train/, and their size in bytes.
     train_parts: int
     train_bytes: int
-    #: When ingest began, ISO 8601 in UTC.
+    #: When ingest began, ISO 8601 in UTC, …
     created_at: str
+    #: … and when all but the record was written; None in older records.
+    prepared_at: str | None = None
 
     @property
     def run_id(self) -> str:
@@ -95,6 +98,14 @@ class RunRecord:
     def feature_dim(self) -> int:
         """Number of features of a training record."""
         return len(self.centre)
+
+    @property
+    def preparation_s(self) -> float | None:
+        """How long ingest took, in seconds, where that is known."""
+        if self.prepared_at is None:
+            return None
+        begun, done = map(datetime.fromisoformat, (self.created_at, self.prepared_at))
+        return (done - begun).total_seconds()
 
     def to_json(self) -> str:
         """Return the record as the text of `run.json`."""

@@ -8,6 +8,7 @@ from geoclusters.environment import ReportSettings
 from infra import event_patterns
 from infra.data_bucket import RUN_STATUSES, DataBucket
 from infra.image_function import ImageFunction
+from infra.prices import RegionalPrices
 from infra.queued_function import QueuedFunction
 from infra.settings import Settings
 from infra.training import Training
@@ -46,11 +47,20 @@ class Report(Construct):
             max_receive_count=5,
             event_pattern=event_patterns.models(data.bucket.bucket_name),
         )
+        prices = RegionalPrices(
+            self,
+            "Prices",
+            table=settings.price_table,
+            instance_type=settings.instance_type,
+        )
         report.configure(
             ReportSettings(
                 data_bucket=data.bucket.bucket_name,
                 models_queue_url=queued.queue.queue_url,
                 gzip_above_rows=settings.gzip_above_rows,
+                prices=prices.json,
+                ingest_memory_mb=settings.ingest_memory_mb,
+                report_memory_mb=settings.report_memory_mb,
             )
         )
         data.allow(

@@ -17,6 +17,8 @@ from typing import Any, Self
 
 import aws_cdk as cdk
 
+from infra.prices import PriceTable, PriceTableError
+
 #: Context keys of the CDK's own without colon or slash.
 _CDK_KEYS = frozenset({"acknowledged-issue-numbers", "cli-telemetry"})
 
@@ -85,9 +87,9 @@ def _one_of(default: str, *others: str) -> Any:
     )
 
 
-def _file() -> Any:
+def _file(default: str = "") -> Any:
     return field(
-        default="", metadata={"domain": _File("the path of a file that is there")}
+        default=default, metadata={"domain": _File("the path of a file that is there")}
     )
 
 
@@ -146,6 +148,10 @@ class Settings:
     record_failure_memory_mb: int = _whole_number(256, low=128, high=10_240)
     report_memory_mb: int = _whole_number(2048, low=512, high=10_240)
 
+    #: What AWS takes for an hour of training and a second of a function: the costs of
+    #: runs are estimated from it.
+    prices_file: str = _file(str(Path(__file__).with_name("prices.json")))
+
     #: The image that the report function's image is built on.
     base_image: str = _text(
         "python:3.11-slim-bookworm",
@@ -164,6 +170,16 @@ class Settings:
             if value not in domain:
                 msg = f"{setting.name}={value!r}: expected {domain.expected}"
                 raise SettingsError(msg)
+        try:
+            _ = self.price_table
+        except PriceTableError as error:
+            msg = f"prices_file={self.prices_file!r}: {error}"
+            raise SettingsError(msg) from error
+
+    @property
+    def price_table(self) -> PriceTable:
+        """The prices that the costs of runs are estimated from."""
+        return PriceTable.read(self.prices_file)
 
     @property
     def removal_policy(self) -> cdk.RemovalPolicy:

@@ -11,6 +11,7 @@ from geoclusters.geodesy import GEOMETRIES
 from geoclusters.hyperparameters import first_shard_rows
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
+from geoclusters.status import now
 from geoclusters.tables.distinct import DistinctPlaces
 from geoclusters.tables.reader import Chunk, Table
 from geoclusters.training_set import TrainingSet, shard_bytes
@@ -107,6 +108,7 @@ def write_run(
         train_parts=training_set.parts,
         train_bytes=train_bytes,
         created_at=created_at,
+        prepared_at=now(),
     )
     s3.put_object(
         Bucket=upload.bucket,

@@ -15,6 +15,7 @@ from geoclusters.aws.outputs import Outputs, SupersededError
 from geoclusters.aws.queue import LaterError
 from geoclusters.environment import ReportSettings
 from geoclusters.geodesy import GEOMETRIES, to_cartesian
+from geoclusters.prices import Prices
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
 from tests.image.artefacts import model, tar_gz
@@ -333,7 +334,12 @@ def sqs() -> FakeSQS:
 @pytest.fixture
 def resources(monkeypatch: pytest.MonkeyPatch, sqs: FakeSQS) -> Iterator[list[Any]]:
     settings = ReportSettings(
-        data_bucket=BUCKET, models_queue_url="queue", gzip_above_rows=1_000_000
+        data_bucket=BUCKET,
+        models_queue_url="queue",
+        prices=Prices(instance_type="ml.m5.large").to_json(),
+        ingest_memory_mb=2048,
+        report_memory_mb=2048,
+        gzip_above_rows=1_000_000,
     )
     found: list[Any] = [settings, None, None, sqs]
     monkeypatch.setattr(handler, "_resources", lambda: tuple(found))

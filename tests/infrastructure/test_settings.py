@@ -46,6 +46,8 @@ def test_settings_can_not_be_changed_afterwards() -> None:
         ("stack_name", "1st", "stack_name='1st': expected a letter, then"),
         ("base_image", "", "base_image='': expected the name of a container image"),
         ("pip_config_file", "/none", "pip_config_file='/none': expected the path of a"),
+        ("prices_file", "/none", "prices_file='/none': expected the path of a file"),
+        ("prices_file", __file__, f"prices_file='{__file__}': it is no JSON in UTF-8"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_key_value_and_bounds(

@@ -35,6 +35,13 @@ def test_a_record_of_another_run_is_refused(make_record: MakeRecord) -> None:
         RunRecord.from_json(json.dumps(document))
 
 
+def test_how_long_a_table_took_is_known_of_new_records(make_record: MakeRecord) -> None:
+    assert make_record().preparation_s is None
+    record = make_record(prepared_at="2026-01-01T00:01:02.500+00:00")
+    assert record.preparation_s == 62.5
+    assert RunRecord.from_json(record.to_json()) == record
+
+
 @pytest.mark.parametrize(
     ("sequencer", "other", "newer"),
     [

@@ -66,6 +66,8 @@ def test_an_upload_becomes_a_run_that_waits_to_be_trained(cloud: Cloud) -> None:
     assert (record.k, record.geometry, record.feature_dim) == (5, "spherical", 3)
     assert (record.parameters, record.parameters_file) == ({"k": 5}, None)
     assert (record.rows_read, record.rows_usable) == (31, 30)
+    assert record.preparation_s is not None
+    assert 0 <= record.preparation_s < 60
     assert record.left_out == {"coordinate missing": {"rows": 1, "first": [32]}}
     rejected = cloud.read(layout.rejected_key(upload.run_id))
     assert rejected == b"row,reason\n32,coordinate missing\n"
