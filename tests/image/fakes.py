@@ -53,18 +53,40 @@ class FakeS3:
         self.written.append(Key)
 
 
+def description(job_name: str) -> dict[str, Any]:
+    """Return as much of DescribeTrainingJob's answer as matters, of a completed job."""
+    return {
+        "TrainingJobName": job_name,
+        "TrainingJobStatus": "Completed",
+        "AlgorithmSpecification": {
+            "TrainingImage": "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1",
+            "TrainingInputMode": "File",
+        },
+        "ResourceConfig": {
+            "InstanceType": "ml.m5.large",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 5,
+        },
+        "TrainingTimeInSeconds": 62,
+        "BillableTimeInSeconds": 62,
+        "FinalMetricDataList": [
+            {"MetricName": "train:msd", "Value": 3712.25, "Timestamp": 1_700_000_000.0}
+        ],
+    }
+
+
 class FakeSageMaker:
     """One training job."""
 
     def __init__(self, status: str = "Completed", reason: str = "") -> None:
-        self.job = {"TrainingJobStatus": status}
+        self.changes = {"TrainingJobStatus": status}
         if reason:
-            self.job["FailureReason"] = reason
+            self.changes["FailureReason"] = reason
         self.described: list[str] = []
 
-    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, str]:  # noqa: N803
+    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803
         self.described.append(TrainingJobName)
-        return self.job
+        return {**description(TrainingJobName), **self.changes}
 
 
 class FakeSQS:
