@@ -42,7 +42,8 @@ _ORDER = tuple(State)
 class Status:
     """What `status.json` says of a run.
 
-    Figures that a step knows go into `figures`, under the names that README lists.
+    Figures that a step knows go into `figures`, under the names that docs/status.md
+    explains.
     """
 
     upload: Upload

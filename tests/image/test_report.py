@@ -20,6 +20,7 @@ from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
 from tests.image.artefacts import model, tar_gz
 from tests.image.fakes import FakeS3, FakeSageMaker, FakeSQS
+from tests.statuses import HandMade
 
 BUCKET = "data"
 PREFIX = layout.job_name_prefix("geoclusters")
@@ -53,7 +54,7 @@ class Run(NamedTuple):
         return document
 
     def publish(self, state: State) -> None:
-        status = Status(upload=self.record.upload, state=state, message="before")
+        status = HandMade(upload=self.record.upload, state=state, message="before")
         Outputs(self.s3, self.record.upload).publish(status)  # type: ignore[arg-type]
 
 
@@ -100,8 +101,19 @@ def run(
         boundary=boundary,
         parameters={},
         parameters_file=None,
-        columns={"latitude": "latitude", "longitude": "longitude", "why": "…"},
-        table={"encoding": "utf-8", "delimiter": ","},
+        columns={
+            "latitude": "latitude",
+            "longitude": "longitude",
+            "notation": "decimal degrees",
+            "why": "…",
+        },
+        table={
+            "compression": "",
+            "encoding": "utf-8",
+            "delimiter": ",",
+            "decimal_mark": ".",
+            "header_row": 1,
+        },
         rows_read=len(latitude),
         rows_usable=len(latitude),
         distinct_places=len(latitude),

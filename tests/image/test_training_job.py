@@ -31,8 +31,7 @@ def test_a_job_is_read_from_its_description() -> None:
 
 def test_the_fake_description_names_members_that_sagemaker_knows() -> None:
     service = get_session().get_service_model("sagemaker")
-    shape = service.operation_model("DescribeTrainingJob").output_shape
-    assert shape is not None
+    shape: Any = service.operation_model("DescribeTrainingJob").output_shape
     assert description("job-1").keys() <= shape.members.keys()
     for name in ("AlgorithmSpecification", "ResourceConfig"):
         known = shape.members[name].members

@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 
 from geoclusters.run import RunRecord, Upload
+from tests.statuses import statuses_are_as_documented  # noqa: F401
 
 EVENTS = Path(__file__).parent.parent / "events"
 BUCKET = "data"
@@ -76,7 +77,13 @@ def make_record(make_upload: Callable[..., Upload]) -> Callable[..., RunRecord]:
                 "notation": "decimal degrees",
                 "why": "they are called so",
             },
-            "table": {"encoding": "utf-8", "delimiter": ","},
+            "table": {
+                "compression": "",
+                "encoding": "utf-8",
+                "delimiter": ",",
+                "decimal_mark": ".",
+                "header_row": 1,
+            },
             "rows_read": 210,
             "rows_usable": 205,
             "distinct_places": 203,

@@ -15,12 +15,13 @@ from geoclusters.aws.outputs import Outputs, SupersededError
 from geoclusters.errors import GeoclustersError
 from geoclusters.run import Upload
 from geoclusters.status import State, Status
+from tests.statuses import HandMade
 
 MakeUpload = Callable[..., Upload]
 
 
 def status(upload: Upload, state: State, message: str = "") -> Status:
-    return Status(upload=upload, state=state, message=message)
+    return HandMade(upload=upload, state=state, message=message)
 
 
 def read(s3: Any, key: str) -> Any:
@@ -30,7 +31,7 @@ def read(s3: Any, key: str) -> Any:
 def test_a_status_says_whose_answer_it_is(s3: Any, make_upload: MakeUpload) -> None:
     upload = make_upload(version_id="v1")
     assert Outputs(s3, upload).publish(
-        Status(
+        HandMade(
             upload=upload,
             state=State.SUCCEEDED,
             message="done",

@@ -14,10 +14,11 @@ from geoclusters.aws.outputs import Outputs
 from geoclusters.errors import TableError
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
-from geoclusters.status import State, Status
+from geoclusters.status import State
 from geoclusters.tables.reader import Table
 from lambdas.ingest import check, parameters_file, write
 from lambdas.ingest import handler as entry
+from tests.statuses import HandMade
 from tests.unit.conftest import BUCKET, InPieces, sqs_event
 from tests.unit.lambdas.conftest import TABLE, Cloud
 
@@ -309,7 +310,7 @@ def test_the_same_event_again_only_hands_the_run_over_again(cloud: Cloud) -> Non
 def test_a_run_that_was_answered_is_left_alone(cloud: Cloud) -> None:
     upload = cloud.upload()
     outputs = Outputs(cloud.s3, upload)
-    outputs.publish(Status(upload=upload, state=State.SUCCEEDED, message=""))
+    outputs.publish(HandMade(upload=upload, state=State.SUCCEEDED, message=""))
     assert cloud.prepare(upload).state is State.SUCCEEDED
     assert cloud.requests() == []
 

@@ -9,9 +9,10 @@ from geoclusters.aws.events import JobEnded
 from geoclusters.aws.outputs import Outputs
 from geoclusters.environment import RecordFailureSettings
 from geoclusters.run import RunRecord
-from geoclusters.status import State, Status
+from geoclusters.status import State
 from lambdas.record_failure import handler as entry
 from lambdas.record_failure.record import record_failure
+from tests.statuses import HandMade
 from tests.unit.conftest import sqs_event
 
 SETTINGS = RecordFailureSettings(
@@ -56,7 +57,7 @@ def test_a_failure_is_told_once(s3: Any, record: RunRecord) -> None:
 
 
 def test_a_run_that_succeeded_stays_so(s3: Any, record: RunRecord) -> None:
-    done = Status(upload=record.upload, state=State.SUCCEEDED, message="done")
+    done = HandMade(upload=record.upload, state=State.SUCCEEDED, message="done")
     Outputs(s3, record.upload).publish(done)
     record_failure(job(record), s3=s3, settings=SETTINGS)
     assert published(s3)["state"] == "SUCCEEDED"
