@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.statuses import statuses_are_as_documented  # noqa: F401
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 

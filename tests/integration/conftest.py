@@ -18,6 +18,7 @@ from geoclusters.run import Upload
 from geoclusters.status import State
 from local import deployment
 from local.cloud import Cloud
+from tests.statuses import problem
 
 _DATA = Path(__file__).parents[3] / "shared/data"
 _TIMEOUT_S = 150.0
@@ -54,11 +55,13 @@ class Pipeline:
 
     def _json(self, prefix: str) -> Any:
         try:
-            return json.loads(self.read(prefix + layout.STATUS_NAME))
+            document = json.loads(self.read(prefix + layout.STATUS_NAME))
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
             raise
+        assert problem(document) is None, problem(document)
+        return document
 
     def wait(self, key: str, version: str, *states: State) -> Any:
         """Wait until an upload is in one of some states; by default a final one."""
