@@ -74,6 +74,7 @@ class Hulls:
         hulls = shapely.convex_hull(both)
         self._hulls[clusters] = hulls
         is_around = shapely.contains_properly(hulls, shapely.Point(0, 0))
+        is_around &= shapely.get_dimensions(hulls) == 2  # a point contains itself
         if is_around.any():
             self._sector_m[clusters[is_around]] = _inner_m(hulls[is_around])
         self._inner_m[clusters] = self._sector_m[clusters].min(axis=1)
