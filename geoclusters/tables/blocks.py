@@ -267,7 +267,8 @@ class Lines:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._data = _LONE_CARRIAGE_RETURN.sub(b" ", data)
+        has_returns = b"\r" in data  # to look is quicker than to replace none
+        self._data = _LONE_CARRIAGE_RETURN.sub(b" ", data) if has_returns else data
         self._lines = io.BytesIO(self._data)
         #: Lines handed out so far.
         self.count = 0

@@ -29,8 +29,8 @@ _MOST_PREAMBLE: Final = 30
 _ROWS_LOOKED_AT: Final = 100
 _MORE_ROWS_LOOKED_AT: Final = 10_000
 _FRACTION: Final = re.compile(r"[+-]?\d+[.,]\d+")
-_DECIMAL_COMMA: Final = re.compile(r"\d,\d")
-_DECIMAL_POINT: Final = re.compile(r"\.\d")
+_DECIMAL_COMMA: Final = r"\d,\d"
+_DECIMAL_POINT: Final = r"\.\d"
 #: A quotation mark that doesn't follow the delimiter at once, and the field that it
 #: opens: `1, "a, b"`.
 _BLANK_BEFORE_QUOTE: Final = '{} +"'
@@ -127,10 +127,14 @@ def _found(
     sample: bytes, formats: Sequence[Format], hints: ColumnHints
 ) -> Iterator[_Found]:
     projection = projection_of(hints.crs)
-    for delimiter, form in enumerate(formats):
+    most_preamble = _MOST_PREAMBLE
+    for delimiter in _different_delimiters(sample):
+        form = formats[delimiter]
         records = list(_records(sample, form, _MOST_PREAMBLE + _ROWS_LOOKED_AT))
         headers: set[tuple[str, ...]] = set()
         for preamble, record in enumerate(records[:_MOST_PREAMBLE]):
+            if preamble > most_preamble:
+                break
             if len(record) == 1 and _is_split_by_another(record[0], form.delimiter):
                 continue
             header = Header(record)
@@ -138,13 +142,24 @@ def _found(
             if header.plain in headers:
                 continue
             headers.add(header.plain)
-            rows = [row for row in records[preamble + 1 :] if any(row)]
             for columns in header.candidates(hints):
+                rows = [row for row in records[preamble + 1 :] if any(row)]
                 texts = _texts(
                     rows[:_ROWS_LOOKED_AT], columns.positions, width=len(record)
                 )
                 judged = judge(columns, texts, projection)
+                if judged.quality is Quality.DEGREES and judged.share == 1:
+                    most_preamble = preamble  # nothing further below is better
                 yield _Found(judged, texts, header, preamble, delimiter)
+
+
+def _different_delimiters(sample: bytes) -> list[int]:
+    """Return the positions of delimiters by which a text reads differently.
+
+    By those that don't occur in it each line is one field: the first stands for all.
+    """
+    occurs = [delimiter.encode() in sample for delimiter in DELIMITERS]
+    return [i for i in range(len(occurs)) if occurs[i] or i == occurs.index(False)]
 
 
 def _judged_by_more(
@@ -232,9 +247,9 @@ def _records(sample: bytes, form: Format, most: int) -> Iterator[list[str]]:
 
 def _decimal_mark(texts: Sequence[pl.Series]) -> str:
     """Return the mark in most of the numbers."""
-    values = [value for column in texts for value in column.drop_nulls()]
-    commas = sum(bool(_DECIMAL_COMMA.search(value)) for value in values)
-    points = sum(bool(_DECIMAL_POINT.search(value)) for value in values)
+    values = pl.concat(texts)
+    commas = values.str.contains(_DECIMAL_COMMA).sum()
+    points = values.str.contains(_DECIMAL_POINT).sum()
     return "," if commas > points else "."
 
 

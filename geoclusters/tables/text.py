@@ -250,14 +250,19 @@ def _without_unseen(utf8: Iterator[bytes]) -> Iterator[bytes]:
     start = b""
     for chunk in utf8:
         start += chunk
-        behind = _UNSEEN_BYTES.sub(b"", start, count=1)
-        if len(behind) > 2:  # no incomplete character
-            yield behind
+        start = start[_unseen_bytes(start) :]
+        if len(start) > 2:  # no incomplete character
+            yield start
             break
-        start = behind
     else:
         yield start
     yield from utf8
+
+
+def _unseen_bytes(text: bytes) -> int:
+    """Return how many bytes of a text stand unseen before it."""
+    match = _UNSEEN_BYTES.match(text)
+    return match.end() if match else 0
 
 
 def _to_utf8(stream: Iterator[bytes], encoding: str, mark: bytes) -> Iterator[bytes]:
