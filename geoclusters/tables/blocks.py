@@ -20,7 +20,8 @@ from geoclusters.errors import TableError
 #: A record (with all line breaks inside its quotation marks) must be shorter.
 MOST_RECORD_BYTES = 64 * 1024 * 1024
 
-_FIRST_BLOCK_BYTES = 2 * 1024 * 1024
+#: Each of the next ones is twice as long.
+_FIRST_BLOCK_BYTES = 1024 * 1024
 
 csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
 
@@ -74,36 +75,42 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
         opened and never closed.
     """
     held: list[bytes] = []
+    marks: list[Positions] = []
     size = 0
     usual = min(block_bytes, _FIRST_BLOCK_BYTES)
     wanted = usual
     for chunk in chunks:
         held.append(chunk)
+        marks.append(_quotes(chunk) + size)
         size += len(chunk)
         if size < wanted:
             continue
-        data = b"".join(held)
-        quotes = _quotes(data)
-        well_quoted = _is_well_quoted(data, quotes, form)
-        end = _end_by_count(data, quotes) if well_quoted else _end_by_csv(data, form)
+        # Mostly a record ends where the last line does, and no second copy is needed.
+        line_end = chunk.rfind(b"\n") + 1
+        data = b"".join([*held[:-1], chunk[:line_end]])
+        quotes = np.concatenate(marks)
+        inside = quotes[: np.searchsorted(quotes, len(data))]
+        well_quoted = _is_well_quoted(data, inside, form)
+        end = _end_by_count(data, inside) if well_quoted else _end_by_csv(data, form)
+        rest = data[end:] + chunk[line_end:]
         if end:
             yield Block(data[:end], well_quoted)
             usual = min(block_bytes, 2 * usual)
         elif size > MOST_RECORD_BYTES:
-            line = _line_at(data, _unclosed(data, form) or 0)
+            line = _line_at(rest, _unclosed(rest, form) or 0)
             msg = (
                 f"A record is longer than {MOST_RECORD_BYTES // 1024**2} MiB, from the "
                 f"line {line!r} on. Perhaps a quotation mark is opened there and never "
                 "closed, or the file is not a CSV file."
             )
             raise TableError(msg)
-        held = [data[end:]]
-        size = len(held[0])
-        # don't scan a long record again and again
+        held, size = [rest], len(rest)
+        marks = [quotes[np.searchsorted(quotes, end) :] - end]
+        # don't copy a long record again and again
         wanted = max(usual, min(2 * size, MOST_RECORD_BYTES + 1))
     rest = b"".join(held)
     if rest:
-        quotes = _quotes(rest)
+        quotes = np.concatenate(marks)
         closed = len(quotes) % 2 == 0
         yield Block(rest, closed and _is_well_quoted(rest, quotes, form))
 

@@ -13,8 +13,8 @@ from typing import BinaryIO, Final, NamedTuple
 
 from geoclusters.errors import TableError
 
-#: So much is read, and unpacked, at a time.
-_READ_BYTES: Final = 2 * 1024 * 1024
+#: So much is read, and unpacked, at a time: it fits a processor's cache.
+_READ_BYTES: Final = 256 * 1024
 #: A zip's list of its files is held in memory; this is that of some 50,000 files.
 _MOST_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
 _MOST_NAMED: Final = 5
