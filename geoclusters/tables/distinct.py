@@ -57,6 +57,10 @@ class DistinctPlaces:
             self._hashes[self._end : self._end + len(hashes)] = hashes
             self._end += len(hashes)
 
+    def finish(self) -> None:
+        """Sort what was added last, which takes time; after that the count is known."""
+        self._merge()
+
     @property
     def count(self) -> int:
         """How many different places there were; an estimate unless `is_exact`."""

@@ -62,28 +62,29 @@ def write_run(
 
     rows_read = train_bytes = 0
     places_written = _Places(upload.run_id, put, places_rows)
-    with (
-        write_behind(put, _SHARDS_AT_ONCE) as put_shard,
-        write_behind(places_written.add, 1) as add_places,
-        read_ahead(table.chunks(), _CHUNKS_AHEAD) as chunks,
-    ):
-        for chunk in chunks:
-            rows_read += chunk.rows
-            check_time(seconds_left, read=rows_read)
-            add_places(chunk)
-            for shard in training_set.add(chunk.latitude, chunk.longitude):
-                put_shard(layout.train_key(upload.run_id, shard.part), shard.body)
-                train_bytes += len(shard.body)
+    with write_behind(put, _SHARDS_AT_ONCE) as put_shard:
+        with (
+            write_behind(places_written.add, 1) as add_places,
+            read_ahead(table.chunks(), _CHUNKS_AHEAD) as chunks,
+        ):
+            for chunk in chunks:
+                rows_read += chunk.rows
+                check_time(seconds_left, read=rows_read)
+                add_places(chunk)
+                for shard in training_set.add(chunk.latitude, chunk.longitude):
+                    put_shard(layout.train_key(upload.run_id, shard.part), shard.body)
+                    train_bytes += len(shard.body)
         check_rows(
             table.left_out,
             read=rows_read,
             k=parameters.k,
             most_left_out_percent=settings.most_left_out_percent,
         )
-        for shard in training_set.finish():
-            put_shard(layout.train_key(upload.run_id, shard.part), shard.body)
-            train_bytes += len(shard.body)
-    places_written.finish()
+        with write_behind(places_written.finish, 1) as finish_places:
+            finish_places()
+            for shard in training_set.finish():
+                put_shard(layout.train_key(upload.run_id, shard.part), shard.body)
+                train_bytes += len(shard.body)
     distinct = places_written.distinct
     check_distinct(distinct, usable=places_written.rows, k=parameters.k)
     if table.left_out.rows:
@@ -143,12 +144,15 @@ class _Places:
             places.make(chunk.row, chunk.latitude, chunk.longitude, chunk.id)
         )
         if self._waiting_rows >= self._rows_a_part:
-            self.finish()
+            self._put_part()
 
     def finish(self) -> None:
-        """Write the places that wait for a part to fill up."""
-        if not self._waiting_rows:
-            return
+        """Write the places that wait for a part to fill up, and count them all."""
+        if self._waiting_rows:
+            self._put_part()
+        self.distinct.finish()
+
+    def _put_part(self) -> None:
         key = layout.places_key(self._run_id, self.parts)
         self._put(key, places.encode(*self._waiting))
         self.parts += 1
