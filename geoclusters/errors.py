@@ -5,6 +5,11 @@ names the object, what was expected, what was found and what to do. Everything e
 propagates, is retried and ends in a dead-letter queue.
 """
 
+from typing import Final
+
+#: So many characters of a text stand in a message.
+_MOST_SHOWN: Final = 40
+
 
 class GeoclustersError(Exception):
     """Base of every error that geoclusters raises on purpose."""
@@ -32,3 +37,13 @@ class ModelError(InputError):
 
 class RunRecordError(GeoclustersError):
     """A run record of another schema version, or none at all."""
+
+
+def quoted(text: str) -> str:
+    """Return a text for a message: quoted, not too long, control characters escaped."""
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
+
+
+def shown(text: str) -> str:
+    """Return a text for a message as `quoted` does, without quotation marks."""
+    return quoted(text)[1:-1]

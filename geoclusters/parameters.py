@@ -15,7 +15,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import Any, Final, NamedTuple, Self
 
-from geoclusters.errors import ParameterError
+from geoclusters.errors import ParameterError, shown
 from geoclusters.geodesy import GEOMETRIES
 from geoclusters.tables.columns import ColumnHints
 
@@ -291,7 +291,7 @@ def _parsed(name: str, text: str, source: str) -> Any:
     value = domain.parse(text)
     if value is None:
         msg = (
-            f"{source} says `{name}={_shown(text)}`, but {name}, {parameter['what']}, "
+            f"{source} says `{name}={shown(text)}`, but {name}, {parameter['what']}, "
             f"must be {domain.expected}. {_remedy(name, parameter['example'], source)}"
         )
         raise ParameterError(msg)
@@ -321,7 +321,7 @@ def _check_together(said: Mapping[str, tuple[str, str]]) -> None:
 
 def _saying(said: Mapping[str, tuple[str, str]], name: str) -> str:
     text, source = said[name]
-    return f"{source} says `{name}={_shown(text)}`"
+    return f"{source} says `{name}={shown(text)}`"
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -333,7 +333,7 @@ def _values(document: Document) -> dict[str, str]:
     values: dict[str, str] = {}
     for name, value in _load(document):
         if name not in _PARAMETERS:
-            raise _refused(document, f"says `{_shown(name)}`. {_known(name)}")
+            raise _refused(document, f"says `{shown(name)}`. {_known(name)}")
         if name in values:
             raise _refused(document, f"says `{name}` twice. Leave one of them out")
         if not isinstance(value, str):
@@ -395,8 +395,3 @@ def _not_parameters(document: Document, what: str) -> NotParametersError:
         'Parameters are one object like {"k": 15}. Give the file another name or '
         "delete it, and upload the table again."
     )
-
-
-def _shown(text: str) -> str:
-    """Return a text for a message: not too long, control characters escaped."""
-    return repr(text[:40])[1:-1] + ("…" if len(text) > 40 else "")

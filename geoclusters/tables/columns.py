@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple, NoReturn
 
-from geoclusters.errors import TableError
+from geoclusters.errors import TableError, quoted
 
 #: What open-data portals call the columns, the more explicit names first, in English,
 #: Spanish, Italian, German, Dutch, Polish, Russian, Chinese and Japanese. (French and
@@ -205,7 +205,7 @@ class Header:
                 self.position(given, key)
             elif not any(map(self._is_one, usual)):
                 raise self._missing(key, usual)
-        found = shown(hints.latitude or hints.longitude or "")
+        found = quoted(hints.latitude or hints.longitude or "")
         msg = (
             f"Latitude and longitude were both read from column {found}. Name two "
             "different columns in the upload's metadata `latitude` and `longitude`, or "
@@ -215,7 +215,7 @@ class Header:
 
     def shown(self) -> str:
         """Return the names for a message."""
-        columns = ", ".join(shown(name) for name in self.names[:20])
+        columns = ", ".join(quoted(name) for name in self.names[:20])
         if len(self.names) > 20:
             columns += f" and {len(self.names) - 20} more"
         return columns
@@ -270,7 +270,7 @@ class Header:
         names = list(dict.fromkeys(self.names[position] for position in positions))
         columns = ", ".join(str(position + 1) for position in positions)
         msg = (
-            f"{len(positions)} columns are called {' and '.join(map(shown, names))} "
+            f"{len(positions)} columns are called {' and '.join(map(quoted, names))} "
             f"(columns {columns}). Give them different names, or name the one that is "
             f"meant in the upload's metadata `{key}`."
         )
@@ -287,11 +287,6 @@ def names_coordinates(text: str) -> bool:
     """Return whether a usual name of coordinates that isn't ASCII stands in a text."""
     plain = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text)).casefold()
     return any(name in plain for name in _NAMES_BEYOND_ASCII)
-
-
-def shown(name: str) -> str:
-    """Return a name for a message: quoted, not too long, control characters escaped."""
-    return repr(name if len(name) <= 40 else f"{name[:40]}…")
 
 
 def _plain(name: str) -> str:

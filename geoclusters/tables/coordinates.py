@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from geoclusters.errors import quoted, shown
 from geoclusters.tables import notation, pairs
-from geoclusters.tables.columns import Candidate, Family, shown
+from geoclusters.tables.columns import Candidate, Family
 from geoclusters.tables.projection import Projection
 
 Numbers = NDArray[np.float64]
@@ -194,7 +195,7 @@ def _judge_one(
         return _unusable(columns, _no_pairs(columns, texts, split))
     if projection is None and split.form.srid not in (None, 4326):
         projection = Projection(f"EPSG:{split.form.srid}")
-    name = shown(columns.names[0])
+    name = quoted(columns.names[0])
     usual, why = split.form.longitude_first, f"the column {name} holds both"
     if usual:
         how = "longitude first, as in WKT and GeoJSON"
@@ -206,7 +207,7 @@ def _judge_one(
     is_reversed = _are_reversed(both[usual], projection)
     if is_reversed is None and not split.form.longitude_first:
         msg = (
-            f"{_hold(columns)} pairs such as {shown(str(texts.drop_nulls()[0]))}, "
+            f"{_hold(columns)} pairs such as {quoted(str(texts.drop_nulls()[0]))}, "
             "whose numbers could stand in either order. Write northing (y) and easting "
             "(x) in two columns, and upload that."
         )
@@ -327,7 +328,7 @@ def _why(columns: Candidate) -> str:
 
 
 def _hold(columns: Candidate) -> str:
-    names = " and ".join(map(shown, columns.names))
+    names = " and ".join(map(quoted, columns.names))
     return (
         f"The columns {names} hold"
         if len(columns.names) > 1
@@ -337,7 +338,7 @@ def _hold(columns: Candidate) -> str:
 
 def _examples(texts: Sequence[pl.Series], rows: Flags) -> str:
     first = int(np.flatnonzero(rows)[0]) if rows.any() else 0
-    values = " and ".join(shown(str(column[first]).strip()) for column in texts)
+    values = " and ".join(quoted(str(column[first]).strip()) for column in texts)
     return f"values such as {values}"
 
 
@@ -358,7 +359,7 @@ def _no_degrees(
 def _swapped(
     columns: Candidate, texts: tuple[pl.Series, pl.Series], rows: Flags
 ) -> str:
-    latitude, longitude = (shown(name)[1:-1] for name in columns.names)
+    latitude, longitude = (shown(name) for name in columns.names)
     return (
         f"Latitude and longitude look swapped: {_hold(columns).removeprefix('The ')} "
         f"{_examples(texts, rows)}. Swap the names of the two columns, or name them: "
@@ -372,9 +373,9 @@ def _no_pairs(columns: Candidate, texts: pl.Series, split: pairs.Pairs) -> str:
         found = f"shapes of the type {split.other_geometry}"
         advice = " A GIS program such as QGIS makes points of shapes: their centroids."
     else:
-        found = f"texts such as {shown(str(texts.drop_nulls()[0]))}"
+        found = f"texts such as {quoted(str(texts.drop_nulls()[0]))}"
     return (
-        f"The column {shown(columns.names[0])} was looked at for coordinates, but "
+        f"The column {quoted(columns.names[0])} was looked at for coordinates, but "
         f"holds {found}. Expected points, such as (22.3, 114.2) or POINT (114.2 22.3), "
         "or two columns called latitude and longitude. If other columns hold them, "
         f"name those: `--metadata latitude=NAME,longitude=NAME`.{advice}"

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple, NoReturn
 
 import polars as pl
 
-from geoclusters.errors import TableError
+from geoclusters.errors import TableError, quoted
 from geoclusters.tables.blocks import Format, Lines, check_closed
-from geoclusters.tables.columns import ColumnHints, Family, Header, shown
+from geoclusters.tables.columns import ColumnHints, Family, Header
 from geoclusters.tables.coordinates import (
     Judged,
     Quality,
@@ -204,7 +204,7 @@ def _best(found: Sequence[_Found]) -> _Found:
 def _rather_than(best: _Found, found: Sequence[_Found]) -> str:
     """Return which other columns of the same header were passed over."""
     others = [
-        " and ".join(map(shown, each.judged.reading.columns.names))
+        " and ".join(map(quoted, each.judged.reading.columns.names))
         for each in found
         if (each.preamble, each.delimiter) == (best.preamble, best.delimiter)
         and each is not best
@@ -308,7 +308,7 @@ def _check_names(header: Sequence[str]) -> None:
     """Refuse what can't be the names of a table's columns."""
     if len(header) == 1:
         msg = (
-            f"The table has one column only, {shown(header[0])}: its fields must be "
+            f"The table has one column only, {quoted(header[0])}: its fields must be "
             "separated by commas, semicolons, tabs or bars (|). Open it in a "
             "spreadsheet, and save it as “CSV UTF-8”; or, if this column holds both "
             "coordinates, upload with `--metadata coordinates=NAME`."

@@ -335,5 +335,8 @@ def _listed(members: Sequence[zipfile.ZipInfo]) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return a name for a message: quoted, not too long, control characters escaped."""
+    """Return a name for a message as `errors.quoted` does, but the end of a long one.
+
+    At its start stand the folders that all files of an archive may lie in.
+    """
     return repr(name if len(name) <= 80 else f"…{name[-80:]}")
