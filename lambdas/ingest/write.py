@@ -85,11 +85,41 @@ def write_run(
             for shard in training_set.finish():
                 put_shard(layout.train_key(upload.run_id, shard.part), shard.body)
                 train_bytes += len(shard.body)
-    distinct = places_written.distinct
-    check_distinct(distinct, usable=places_written.rows, k=parameters.k)
+    check_distinct(places_written.distinct, usable=places_written.rows, k=parameters.k)
     if table.left_out.rows:
         put(layout.rejected_key(upload.run_id), table.left_out.to_csv())
-    record = RunRecord(
+    record = _record(
+        table,
+        upload,
+        parameters,
+        places_written,
+        training_set,
+        rows_read=rows_read,
+        train_bytes=train_bytes,
+        created_at=created_at,
+    )
+    s3.put_object(
+        Bucket=upload.bucket,
+        Key=layout.run_record_key(record.run_id),
+        Body=record.to_json().encode(),
+        ContentType="application/json",
+    )
+    return record
+
+
+def _record(
+    table: Table,
+    upload: Upload,
+    parameters: Parameters,
+    places_written: "_Places",
+    training_set: TrainingSet,
+    *,
+    rows_read: int,
+    train_bytes: int,
+    created_at: str,
+) -> RunRecord:
+    """Return the record of what was asked for, read and written."""
+    return RunRecord(
         upload=upload,
         k=parameters.k,
         geometry=parameters.geometry,
@@ -101,8 +131,8 @@ def write_run(
         table=table.detected,
         rows_read=rows_read,
         rows_usable=places_written.rows,
-        distinct_places=distinct.count,
-        distinct_places_exact=distinct.is_exact,
+        distinct_places=places_written.distinct.count,
+        distinct_places_exact=places_written.distinct.is_exact,
         left_out=table.left_out.summary(),
         centre=training_set.centre,
         places_parts=places_written.parts,
@@ -111,13 +141,6 @@ def write_run(
         created_at=created_at,
         prepared_at=now(),
     )
-    s3.put_object(
-        Bucket=upload.bucket,
-        Key=layout.run_record_key(record.run_id),
-        Body=record.to_json().encode(),
-        ContentType="application/json",
-    )
-    return record
 
 
 class _Places:
