@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -12,6 +13,9 @@ from geoclusters.environment import IngestSettings
 from geoclusters.run import Upload
 from lambdas.ingest.prepare import Outcome, prepare_run
 from tests.unit.conftest import BUCKET
+
+#: The largest upload to `bucket`.
+MOST_BYTES: Final = 200_000
 
 TABLE = "id,lat,lon\n" + "".join(f"{i},{i / 10},{i / 5}\n" for i in range(1, 31))
 
@@ -78,3 +82,13 @@ class Cloud:
 def cloud() -> Iterator[Cloud]:
     with mock_aws():
         yield Cloud()
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Cloud]:
+    """One cloud for all the uploads of a module."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        cloud = Cloud()
+        cloud.settings = replace(cloud.settings, max_upload_bytes=MOST_BYTES)
+        yield cloud
