@@ -87,26 +87,26 @@ class DataBucket(Construct):
     ) -> None:
         """Allow to read, write and list what matches the patterns, and no more.
 
-        Who may write in parts what it may write may also throw such parts away.
+        Of what may be written, uploads in parts may be aborted only where that is said:
+        beginning and completing them is writing, aborting them an action of its own.
 
         Listing also decides how S3 answers for a missing key: with 404 to who may list
         it, with 403 to everybody else.
         """
         keys = list(dict.fromkeys([*read, *write]))
-        for statement in (
+        statements = [
             self._on_objects("s3:GetObject", read),
             self._on_objects("s3:PutObject", write),
-            *(
-                [self._on_objects("s3:AbortMultipartUpload", write_in_parts)]
-                if write_in_parts
-                else []
-            ),
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
                 resources=[self.bucket.bucket_arn],
                 conditions={"StringLike": {"s3:prefix": keys}},
             ),
-        ):
+        ]
+        if write_in_parts:
+            aborting = self._on_objects("s3:AbortMultipartUpload", write_in_parts)
+            statements.append(aborting)
+        for statement in statements:
             grantee.grant_principal.add_to_principal_policy(statement)
         for key in keys:
             cdk.Validations.of(grantee).acknowledge(

@@ -5,16 +5,17 @@ jobs finish in either order. So each object carries its upload's sequencer as me
 and is written on condition that it is still the one that was looked at.
 """
 
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
-from geoclusters.ahead import write_behind
-from geoclusters.aws.multipart import MultipartUpload, PartsFile
+from geoclusters.aws.upload import PartedUpload
 from geoclusters.errors import GeoclustersError
 from geoclusters.run import RunRecord, Upload, is_newer
 from geoclusters.status import State, Status
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _TRIES = 20
-#: Parts of a stream that are sent while the next one is gathered.
-_PARTS_BEHIND = 1
 _LOST_A_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
 
 
@@ -60,44 +59,41 @@ class Outputs:
         """
         key = self._upload.output_prefix + name
         for _ in range(_TRIES):
-            if self._try_to_replace(self._look(key), key, body, content_type):
+            if self._try_to_put(self._look(key), key, body, content_type):
                 return
         raise _contention(key)
 
     @contextmanager
-    def stream(self, name: str, content_type: str) -> Iterator[PartsFile]:
-        """Yield a file whose bytes become a result file when the block ends.
+    def stream(self, name: str, content_type: str) -> Iterator[io.BufferedIOBase]:
+        """Yield a file to write; it becomes a result file when the block ends.
 
-        It may be larger than memory. If the block raises, nothing of it is left.
+        So it may be larger than memory: it is uploaded in parts. Where the block ends
+        with an exception nothing is left of it.
 
         Raises
         ------
         SupersededError
-            If a newer upload's file stands there. The run's own status says so then.
-        GeoclustersError
-            If somebody else wrote the file in the very moment. Whoever tries again
-            writes it anew.
+            If a newer upload's file stands there, before the block or when it ends. The
+            run's own status says so then.
         """
         key = self._upload.output_prefix + name
-        self._condition(self._look(key))  # before hours of work, not only after
-        upload = MultipartUpload(
+        self._check_not_superseded(self._look(key))
+        upload = PartedUpload(
             self._s3,
             bucket=self._upload.bucket,
             key=key,
-            options={"ContentType": content_type, "Metadata": self._metadata},
+            content_type=content_type,
+            metadata=self._metadata,
         )
         try:
-            with write_behind(upload.send, _PARTS_BEHIND) as send:
-                file = PartsFile(send)
+            with upload.writing() as file:
                 yield file
-                file.finish()
-            upload.complete(self._condition(self._look(key)))
-        except BaseException as error:
-            upload.abort()
-            if _lost_a_race(error):
-                self._condition(self._look(key))
-                raise _contention(key) from error
-            raise
+            if upload.small_body is not None:
+                self.put(name, upload.small_body, content_type)
+            else:
+                self._complete(upload, key)
+        finally:
+            upload.discard()
 
     def publish(self, status: Status) -> bool:
         """Write `status.json`, unless the run is already past that state.
@@ -131,8 +127,7 @@ class Outputs:
             If a newer upload's status stands there. The run's own status says so then.
         """
         found = self._read(self._upload.output_prefix + layout.STATUS_NAME)
-        if is_newer(found.sequencer, self._upload.sequencer):
-            raise self.superseded()
+        self._check_not_superseded(found)
         state = self._state_of_this_run(found)
         if state is not None and state.is_final:
             self._keep(state, found.body)  # who wrote it may have failed before this
@@ -159,8 +154,22 @@ class Outputs:
             earlier = self._state_of_this_run(found)
             if earlier is not None and not state.may_follow(earlier):
                 return False
-            if self._try_to_replace(found, key, body, "application/json"):
+            if self._try_to_put(found, key, body, "application/json"):
                 return True
+        raise _contention(key)
+
+    def _complete(self, upload: PartedUpload, key: str) -> None:
+        """Let an upload in parts take the place of what stands there.
+
+        S3 keeps the parts when the condition of their completion fails. Where something
+        was deleted meanwhile it doesn't, says so at the next try, and that propagates.
+        """
+        for _ in range(_TRIES):
+            found = self._look(key)
+            if found.etag == upload.etag and self._is_of_this_run(found):
+                return  # an earlier attempt did it, perhaps one whose answer was lost
+            if self._try_to_replace(found, upload.complete):
+                return
         raise _contention(key)
 
     def _look(self, key: str) -> _Found:
@@ -182,41 +191,47 @@ class Outputs:
         sequencer = answer["Metadata"].get("sequencer", "")
         return _Found(answer["ETag"], sequencer, answer["Body"].read())
 
-    def _try_to_replace(
+    def _try_to_put(
         self, found: _Found, key: str, body: bytes, content_type: str
     ) -> bool:
         """Return whether it was replaced: False where someone else was quicker."""
-        condition = self._condition(found)
+        put = partial(
+            self._s3.put_object,
+            Bucket=self._upload.bucket,
+            Key=key,
+            Body=body,
+            ContentType=content_type,
+            Metadata=self._metadata,
+        )
+        return self._try_to_replace(found, put)
+
+    def _try_to_replace(self, found: _Found, write: Callable[..., object]) -> bool:
+        """Return whether it was replaced: False where someone else was quicker."""
+        self._check_not_superseded(found)
+        condition: dict[str, Any] = (
+            {"IfMatch": found.etag} if found.etag else {"IfNoneMatch": "*"}
+        )
         try:
-            self._s3.put_object(
-                Bucket=self._upload.bucket,
-                Key=key,
-                Body=body,
-                ContentType=content_type,
-                Metadata=self._metadata,
-                **condition,
-            )
+            write(**condition)
         except ClientError as error:
-            if _lost_a_race(error):
+            if error.response["Error"]["Code"] in _LOST_A_RACE:
                 return False
             raise
         return True
 
-    def _condition(self, found: _Found) -> dict[str, Any]:
-        """Return on what condition the object that was found may be replaced."""
-        if is_newer(found.sequencer, self._upload.sequencer):
-            raise self.superseded()
-        return {"IfMatch": found.etag} if found.etag else {"IfNoneMatch": "*"}
-
     @property
     def _metadata(self) -> dict[str, str]:
-        return {
-            "sequencer": self._upload.sequencer,
-            "run-id": self._upload.run_id,
-        }
+        return {"sequencer": self._upload.sequencer, "run-id": self._upload.run_id}
+
+    def _check_not_superseded(self, found: _Found) -> None:
+        if is_newer(found.sequencer, self._upload.sequencer):
+            raise self.superseded()
+
+    def _is_of_this_run(self, found: _Found) -> bool:
+        return found.sequencer == self._upload.sequencer
 
     def _state_of_this_run(self, found: _Found) -> State | None:
-        if found.sequencer != self._upload.sequencer:
+        if not self._is_of_this_run(found):
             return None
         return State(json.loads(found.body)["state"])
 
@@ -227,12 +242,5 @@ def read_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord:
     return RunRecord.from_json(answer["Body"].read())
 
 
-def _lost_a_race(error: BaseException) -> bool:
-    return (
-        isinstance(error, ClientError)
-        and error.response["Error"]["Code"] in _LOST_A_RACE
-    )
-
-
 def _contention(key: str) -> GeoclustersError:
-    return GeoclustersError(f"{key} was changed by others at each try to write it")
+    return GeoclustersError(f"{key} changed at each of {_TRIES} tries to write it")

@@ -47,6 +47,7 @@ def test_settings_reach_the_functions() -> None:
             default_k=20,
             max_upload_bytes=1_000_000,
             most_left_out_percent=10,
+            gzip_above_rows=10**12,
             instance_type="ml.c5.xlarge",
             instance_count=3,
             input_mode="Pipe",
@@ -59,11 +60,13 @@ def test_settings_reach_the_functions() -> None:
     start = StartTrainingSettings.from_env(
         template.environment(template.function("start_training"))
     )
+    report = ReportSettings.from_env(template.environment(template.function("report")))
 
     assert (ingest.default_k, ingest.max_upload_bytes) == (20, 1_000_000)
     assert (ingest.most_left_out_percent, ingest.instance_count) == (10, 3)
     assert (start.instance_type, start.instance_count) == ("ml.c5.xlarge", 3)
     assert (start.input_mode, start.max_wait_s) == ("Pipe", 7200)
+    assert report.gzip_above_rows == 10**12
     assert template.function("ingest").properties["MemorySize"] == 3008
 
 

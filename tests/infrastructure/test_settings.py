@@ -34,6 +34,13 @@ def test_settings_can_not_be_changed_afterwards() -> None:
         ("retention_days", "14", "retention_days=14: expected a whole number from 15"),
         ("max_wait_hours", "73", "max_wait_hours=73: expected a whole number from 1"),
         ("max_upload_bytes", "0", "max_upload_bytes=0: expected a whole number from 1"),
+        ("gzip_above_rows", "-1", "gzip_above_rows=-1: expected a whole number from 0"),
+        ("gzip_above_rows", "1e6", "gzip_above_rows='1e6': expected a whole number"),
+        (
+            "gzip_above_rows",
+            10**12 + 1,
+            "gzip_above_rows=1000000000001: expected a whole number from 0 to 1000",
+        ),
         ("instance_count", "0", "instance_count=0: expected a whole number from 1"),
         ("report_memory_mb", "64", "report_memory_mb=64: expected a whole number from"),
         ("instance_type", "m5.large", "instance_type='m5.large': expected a SageMaker"),
