@@ -35,6 +35,10 @@ class ModelError(InputError):
     """A model artefact that is not the k-means model which the run asked for."""
 
 
+class BoundariesError(InputError):
+    """A file of borders that can't be drawn; the run goes on without it."""
+
+
 class RunRecordError(GeoclustersError):
     """A run record of another schema version, or none at all."""
 

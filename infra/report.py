@@ -15,6 +15,7 @@ from infra.training import Training
 
 _RUNS = f"{layout.RUNS_PREFIX}*"
 _OUTPUT = f"{layout.OUTPUT_PREFIX}*"
+_BOUNDARIES = f"{layout.BOUNDARIES_PREFIX}*"
 
 
 class Report(Construct):
@@ -65,7 +66,7 @@ class Report(Construct):
         )
         data.allow(
             report.role,
-            read=[_RUNS, _OUTPUT],
+            read=[_RUNS, _OUTPUT, _BOUNDARIES],
             write=[RUN_STATUSES, _OUTPUT],
             write_in_parts=[_OUTPUT],
         )

@@ -14,7 +14,7 @@ READ = {
     "ingest": {"input/*", "runs/*", OUTPUT_STATUSES},
     "start_training": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
     "record_failure": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
-    "report": {"runs/*", "output/*"},
+    "report": {"runs/*", "output/*", "boundaries/*"},
 }
 WRITTEN = {
     "ingest": {"runs/*", OUTPUT_STATUSES},
@@ -22,7 +22,7 @@ WRITTEN = {
     "record_failure": {RUN_STATUSES, OUTPUT_STATUSES},
     "report": {RUN_STATUSES, "output/*"},
 }
-#: What a function may throw away of what it wrote in parts.
+#: What is written in parts, so that an upload may have to be aborted.
 ABORTED = {"report": {"output/*"}}
 #: What a function may do to its own queue, so that it can be fed from it.
 CONSUME = {
@@ -66,8 +66,8 @@ def test_a_function_reads_writes_and_lists_its_own_keys_only(
 
     assert keys(allowed, "s3:GetObject") == READ[name]
     assert keys(allowed, "s3:PutObject") == WRITTEN[name]
-    assert keys(allowed, "s3:AbortMultipartUpload") == ABORTED.get(name, set())
     assert listed(allowed) == READ[name] | WRITTEN[name]
+    assert keys(allowed, "s3:AbortMultipartUpload") == ABORTED.get(name, set())
     assert {action for action, _ in actions(allowed, "s3")} == {
         "s3:GetObject",
         "s3:PutObject",
