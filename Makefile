@@ -13,7 +13,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
 
-.PHONY: help demo test test-unit test-infrastructure test-image test-sdk test-integration synth check bench-readers bench-ingest lock clean
+.PHONY: help demo test test-unit test-infrastructure test-image test-browser test-sdk test-integration synth check bench-readers bench-ingest bench-report lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -21,7 +21,7 @@ help: ## list the targets
 demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cluster a sample on the embedded cloud
 	.venv/bin/python -m local demo
 
-test: test-unit test-infrastructure test-sdk test-image test-integration ## every test
+test: test-unit test-infrastructure test-sdk test-image test-browser test-integration ## every test
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/unit --cov
@@ -35,7 +35,11 @@ test-sdk: .venv-sdk/ready
 test-image: .venv-report/test node_modules/ready
 	.venv-report/bin/python -m pytest -q tests/image
 
-test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready
+test-browser: .venv-report/test node_modules/ready chromium
+	.venv-report/bin/python -m tests.browser.pages build/pages
+	node --test tests/browser
+
+test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready chromium
 	.venv/bin/python -m pytest -q tests/integration
 
 synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to cdk.out
@@ -53,6 +57,9 @@ bench-readers: .venv/dev ## measure the packages that could read tables
 bench-ingest: .venv/dev .venv-sdk/ready ## measure how fast tables become training data
 	.venv/bin/python -m benchmarks.ingest
 	.venv/bin/python -m benchmarks.ingest --kinds --cpus 1
+
+bench-report: .venv-report/test ## measure how fast the report is, and its memory
+	.venv-report/bin/python -m benchmarks.report
 
 lock: .venv/deploy ## pin what the .in files ask for
 	./requirements/lock.sh
@@ -99,6 +106,10 @@ $(UV): | platform
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv-sdk
 	$(PIP_INSTALL) --python .venv-sdk/bin/python -r $<
 	@touch $@
+
+.PHONY: chromium
+chromium:
+	@tests/browser/find-chromium.sh >/dev/null
 
 node_modules/ready: package-lock.json package.json | platform
 	npm ci --no-audit --no-fund --loglevel=error
