@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 #: to the rounded centroid.
 DECIMALS: Final = 7
 _DISTANCE_DECIMALS: Final = 3
+#: Significant ones: a cluster may have one place of a hundred million.
+_SHARE_DIGITS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ def place_on_earth(
             latitude[moved], longitude[moved] = _nearest_places(
                 centroids[moved], geometry, parts()
             )
-    latitude, longitude = _rounded(latitude), _rounded(longitude)
+    latitude, longitude = rounded(latitude), rounded(longitude)
     outside = (np.abs(latitude) > 90) | (np.abs(longitude) > 180)
     if outside.any():
         first = int(np.argmax(outside))
@@ -75,7 +77,8 @@ def place_on_earth(
     return Placement(latitude=latitude, longitude=longitude, moved=moved)
 
 
-def _rounded(degrees: Floats) -> Floats:
+def rounded(degrees: Floats) -> Floats:
+    """Return degrees with the digits that are shown of a centroid."""
     return np.round(degrees, DECIMALS) + 0.0  # never a negative zero
 
 
@@ -96,13 +99,25 @@ def _nearest_places(
     return latitude, longitude
 
 
-def centroid_table(
-    latitude: Floats, longitude: Floats, statistics: ClusterStatistics
-) -> pd.DataFrame:
-    """Return the clusters as a table, numbered from 1.
+def cluster_order(
+    latitude: Floats, longitude: Floats, size: NDArray[np.int64]
+) -> NDArray[np.intp]:
+    """Return the order in which clusters are numbered, as indices, shape (k,).
 
-    The largest cluster is number 1; equally large ones go from south to north, and then
-    from west to east. So the numbers don't depend on the order in the model.
+    The largest comes first; equally large ones go from south to north, and then from
+    west to east. So the numbers don't depend on the order in the model.
+    """
+    order: NDArray[np.intp] = np.lexsort((longitude, latitude, -size))
+    return order
+
+
+def centroid_table(
+    latitude: Floats,
+    longitude: Floats,
+    statistics: ClusterStatistics,
+    quantiles_m: Floats,
+) -> pd.DataFrame:
+    """Return the clusters as a table, numbered from 1 in `cluster_order`.
 
     Parameters
     ----------
@@ -111,17 +126,23 @@ def centroid_table(
     statistics : ClusterStatistics
         Their figures, in the same order. `nearest_id` is a column of the table only if
         places have ids.
+    quantiles_m : array of float64, shape (k, 2)
+        `Quantiles.result()`, in the same order.
     """
-    order = np.lexsort((longitude, latitude, -statistics.size))
+    order = cluster_order(latitude, longitude, statistics.size)
     nearest = statistics.nearest[order]
     is_empty = statistics.size[order] == 0
+    median_m, p95_m = quantiles_m[order].T
     table = pd.DataFrame(
         {
             "cluster": np.arange(1, len(order) + 1),
             "latitude": latitude[order],
             "longitude": longitude[order],
             "size": statistics.size[order],
+            "share": statistics.share[order],
             "mean_distance_m": statistics.mean_distance_m[order],
+            "median_distance_m": median_m,
+            "p95_distance_m": p95_m,
             "max_distance_m": statistics.max_distance_m[order],
             "nearest_row": pd.arrays.IntegerArray(nearest["row"], is_empty, copy=True),
         }
@@ -134,8 +155,38 @@ def centroid_table(
     return table
 
 
+def trained_table(
+    latitude: Floats,
+    longitude: Floats,
+    statistics: ClusterStatistics,
+    order: NDArray[np.intp],
+) -> pd.DataFrame:
+    """Return centroids as training left them, numbered as what became of them.
+
+    Parameters
+    ----------
+    latitude, longitude : array of float64, shape (k,)
+        The centroids before they were refined, in degrees.
+    statistics : ClusterStatistics
+        Their figures, in the same order.
+    order : array of int, shape (k,)
+        The `cluster_order` of the refined ones: refining keeps their order.
+    """
+    return pd.DataFrame(
+        {
+            "cluster": np.arange(1, len(order) + 1),
+            "latitude": latitude[order],
+            "longitude": longitude[order],
+            "size": statistics.size[order],
+            "share": statistics.share[order],
+            "mean_distance_m": statistics.mean_distance_m[order],
+            "max_distance_m": statistics.max_distance_m[order],
+        }
+    )
+
+
 def to_csv(table: pd.DataFrame) -> bytes:
-    r"""Return `centroids.csv`: UTF-8, lines that end in \n, metres to the millimetre.
+    r"""Return a table as CSV: UTF-8, lines that end in \n, metres to the millimetre.
 
     The nearest places' coordinates and ids are as the upload has them. An empty cluster
     has no distances and no nearest place: those cells are empty.
@@ -154,6 +205,10 @@ def _text(column: str, value: Any) -> str:
     if column in ("nearest_latitude", "nearest_longitude"):
         # The fewest digits that are read as the same number again.
         return np.format_float_positional(value + 0.0, trim="0")  # no negative zero
+    if column == "share":
+        return np.format_float_positional(
+            value, precision=_SHARE_DIGITS, fractional=False, trim="0"
+        )
     if column.endswith("_m"):
         return f"{value:.{_DISTANCE_DECIMALS}f}"
     return str(value)

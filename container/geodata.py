@@ -1,89 +1,139 @@
-"""Clusters for geographic information systems: GeoJSON and GeoPackage."""
+"""Clusters as files for GIS: `centroids.geojson` and `clusters.gpkg`."""
 
 import json
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-import geopandas
 import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
 from numpy.typing import NDArray
 
-#: Longitude and latitude on WGS 84.
+from container.centroids import DECIMALS
+
+Geometries = NDArray[Any]
+
+#: Longitude and latitude on WGS 84, in degrees; files have longitude first.
 _CRS: Final = "EPSG:4326"
-#: Figures of a cluster that a layer of areas repeats.
-_OF_AREAS: Final = (
-    *("cluster", "size", "share"),
-    *("mean_distance_m", "median_distance_m", "p95_distance_m", "max_distance_m"),
-)
+#: As in `centroids.csv`: metres to the millimetre.
+_DISTANCE_DECIMALS: Final = 3
 
 
 def centroids_geojson(table: pd.DataFrame) -> bytes:
-    """Return the centroids as GeoJSON (RFC 7946): a point for each, with its figures.
+    """Return `centroids.geojson` (RFC 7946): a point for each cluster, one a line.
 
     Parameters
     ----------
     table : DataFrame
-        As of `centroids.centroid_table`. What it doesn't know of a cluster is null.
+        `centroid_table`'s. Its columns but latitude and longitude become properties;
+        what is missing is null.
     """
-    names = [name for name in table if name not in ("latitude", "longitude")]
+    points = zip(_at(table), _figures(table).to_dict("records"), strict=True)
     features = [
         {
             "type": "Feature",
-            "geometry": {
-                "type": "Point",
-                "coordinates": [row["longitude"], row["latitude"]],
-            },
-            "properties": {name: _plain(row[name]) for name in names},
+            "geometry": {"type": "Point", "coordinates": coordinates},
+            "properties": {name: _plain(value) for name, value in figures.items()},
         }
-        for row in table.to_dict("records")
+        for coordinates, figures in points
     ]
-    collection = {"type": "FeatureCollection", "features": features}
-    return (json.dumps(collection, ensure_ascii=False, indent=1) + "\n").encode()
+    lines = ",\n".join(
+        json.dumps(feature, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        for feature in features
+    )
+    return f'{{"type":"FeatureCollection","features":[\n{lines}\n]}}\n'.encode()
 
 
-def clusters_gpkg(
-    table: pd.DataFrame, hulls: NDArray[Any], areas: NDArray[Any]
-) -> bytes:
-    """Return a GeoPackage with the layers centroids, convex_hulls and service_areas.
+def clusters_gpkg(table: pd.DataFrame, hulls: Geometries, areas: Geometries) -> bytes:
+    """Return `clusters.gpkg` (GeoPackage) in WGS 84.
+
+    Its layers are `centroids`, points with all figures of the table, `convex_hulls` and
+    `service_areas`, multipolygons with the figures but those of the nearest place. A
+    cluster without a shape is not in that layer.
 
     Parameters
     ----------
     table : DataFrame
-        As of `centroids.centroid_table`, k rows.
-    hulls, areas : array of shapely (Multi)Polygons, shape (k,)
-        In longitudes and latitudes. The layers leave out those that are None.
+        `centroid_table`'s, k rows.
+    hulls, areas : array of shapely Polygon, MultiPolygon or None, shape (k,)
+        In degrees (longitude, latitude), in the table's order.
     """
-    points = shapely.points(table["longitude"], table["latitude"])
-    figures = table[[name for name in _OF_AREAS if name in table]]
-    layers = {
-        "centroids": geopandas.GeoDataFrame(table, geometry=points, crs=_CRS),
-        "convex_hulls": _areas(figures, hulls),
-        "service_areas": _areas(figures, areas),
-    }
-    # GDAL writes several layers into files only.
+    points = shapely.points(_at(table))
+    figures = _figures(table)
+    of_shapes = table[["latitude", "longitude"]].join(figures)
+    of_shapes = of_shapes[
+        [
+            *[name for name in figures if not name.startswith("nearest_")],
+            "latitude",
+            "longitude",
+        ]
+    ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clusters.gpkg"
-        for name, layer in layers.items():
-            pyogrio.write_dataframe(
-                layer, path, layer=name, driver="GPKG", append=path.exists()
-            )
+        _write(path, "centroids", "Point", points, figures)
+        _write(path, "convex_hulls", "MultiPolygon", hulls, of_shapes)
+        _write(path, "service_areas", "MultiPolygon", areas, of_shapes)
         return path.read_bytes()
 
 
-def _areas(figures: pd.DataFrame, polygons: NDArray[Any]) -> geopandas.GeoDataFrame:
-    there = np.flatnonzero(~shapely.is_missing(polygons))
-    several = [
-        shapely.multipolygons(shapely.get_parts(polygon)) for polygon in polygons[there]
-    ]
-    return geopandas.GeoDataFrame(figures.iloc[there], geometry=several, crs=_CRS)
+def _at(table: pd.DataFrame) -> list[list[float]]:
+    at: list[list[float]] = (
+        table[["longitude", "latitude"]].round(DECIMALS).values.tolist()
+    )
+    return at
+
+
+def _figures(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns but the centroids' places, metres to the millimetre."""
+    figures = table.drop(columns=["latitude", "longitude"])
+    in_metres = [name for name in figures if name.endswith("_m")]
+    return figures.round(dict.fromkeys(in_metres, _DISTANCE_DECIMALS))
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of a table as JSON knows it."""
+    """Return a value as JSON knows it."""
     if pd.isna(value):
         return None
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _write(
+    path: Path, layer: str, kind: str, shapes: Geometries, figures: pd.DataFrame
+) -> None:
+    is_there = ~shapely.is_missing(shapes)
+    shapes, figures = shapes[is_there], figures[is_there]
+    if kind == "MultiPolygon":
+        shapes = _multi(shapes)
+    columns = [figures[name] for name in figures]
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb(shapes),
+        field_data=[_values(column) for column in columns],
+        fields=list(figures),
+        field_mask=[column.isna().to_numpy() for column in columns],
+        layer=layer,
+        driver="GPKG",
+        geometry_type=kind,
+        crs=_CRS,
+        append=path.exists(),
+    )
+
+
+def _multi(shapes: Geometries) -> Geometries:
+    parts, index = shapely.get_parts(shapes, return_index=True)
+    multi: Geometries = shapely.multipolygons(parts, indices=index)
+    return multi
+
+
+def _values(column: "pd.Series[Any]") -> NDArray[Any]:
+    """Return a column as an array that GDAL understands; gaps are masked."""
+    if pd.api.types.is_integer_dtype(column.dtype):
+        values = column.fillna(0).to_numpy(np.int64)
+    elif pd.api.types.is_float_dtype(column.dtype):
+        values = column.to_numpy(np.float64)
+    else:
+        values = column.astype(object).where(column.notna(), None).to_numpy(object)
+    found: NDArray[Any] = values
+    return found

@@ -6,7 +6,7 @@ status.json, or back into the queue.
 
 import os
 import shutil
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,11 @@ import boto3  # noqa: E402
 from aws_lambda_powertools import Logger  # noqa: E402
 
 from container.report import report  # noqa: E402
-from geoclusters import layout  # noqa: E402
+from geoclusters import deadline, layout  # noqa: E402
 from geoclusters.aws.events import Message, object_created  # noqa: E402
 from geoclusters.aws.outputs import SupersededError  # noqa: E402
 from geoclusters.aws.queue import work  # noqa: E402
+from geoclusters.deadline import SecondsLeft  # noqa: E402
 from geoclusters.environment import ReportSettings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ logger = Logger()
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Report on each model that the event tells of."""
-    del context
     settings, _, _, sqs = _resources()
-    return work(event, _process, sqs=sqs, queue_url=settings.models_queue_url)
+    process = partial(_process, seconds_left=deadline.of(context))
+    return work(event, process, sqs=sqs, queue_url=settings.models_queue_url)
 
 
-def _process(message: Message) -> None:
+def _process(message: Message, *, seconds_left: SecondsLeft) -> None:
     settings, s3, sagemaker, _ = _resources()
     model = object_created(message.body)
     run_id, job_name = layout.parse_model_key(model.key)
@@ -60,9 +61,10 @@ def _process(message: Message) -> None:
             status = report(
                 model.key,
                 receive_count=message.receive_count,
-                bucket=settings.data_bucket,
+                settings=settings,
                 s3=s3,
                 sagemaker=sagemaker,
+                seconds_left=seconds_left,
             )
         except SupersededError as error:
             logger.info(str(error), state="SUPERSEDED")

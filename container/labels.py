@@ -48,21 +48,22 @@ def place(
     -------
     array, shape (k, 4)
     """
-    k = len(anchors)
     crowd = _Crowd(avoid, frame)
-    # Symbols first, then the labels as they are placed.
-    taken = np.full((2 * k, 4), np.nan)
-    taken[:k, :2], taken[:k, 2:] = anchors - reach_px, anchors + reach_px
-    for i in range(k):
-        boxes = _candidates(anchors[i], sizes[i], reach_px)
+    taken = _Taken(frame)
+    for anchor in anchors:
+        taken.add(np.hstack((anchor - reach_px, anchor + reach_px)))
+    placed = np.full((len(anchors), 4), np.nan)
+    for i, anchor in enumerate(anchors):
+        boxes = _candidates(anchor, sizes[i], reach_px)
         is_inside = (boxes[:, :2] >= frame[:2]) & (boxes[:, 2:] <= frame[2:])
-        is_free = ~_overlaps(boxes, taken[: k + i]).any(axis=1)
-        good = np.flatnonzero(is_free & is_inside.all(axis=1))
+        good = np.flatnonzero(is_inside.all(axis=1))
+        good = good[taken.are_free(boxes[good])]
         if len(good):
             crowd_cost = np.log2(1 + crowd.count(boxes[good])) / 2
             cost = _COST[good] + np.minimum(crowd_cost, _MOST_CROWD_COST)
-            taken[k + i] = boxes[good[np.argmin(cost)]]
-    return taken[k:]
+            placed[i] = boxes[good[np.argmin(cost)]]
+            taken.add(placed[i])
+    return placed
 
 
 def _candidates(anchor: Floats, size: Floats, reach_px: float) -> Floats:
@@ -73,16 +74,38 @@ def _candidates(anchor: Floats, size: Floats, reach_px: float) -> Floats:
     return np.hstack((middle - size / 2, middle + size / 2))
 
 
-def _overlaps(boxes: Floats, taken: Floats) -> NDArray[np.bool_]:
-    """Return which boxes touch which; NaN touches nothing."""
-    a, b = boxes[:, np.newaxis], taken[np.newaxis]
-    overlaps: NDArray[np.bool_] = (
-        (a[..., 0] < b[..., 2])
-        & (b[..., 0] < a[..., 2])
-        & (a[..., 1] < b[..., 3])
-        & (b[..., 1] < a[..., 3])
-    )
-    return overlaps
+class _Taken:
+    """Which of a frame's pixels boxes touch: the time doesn't grow with their number.
+
+    Boxes that share no pixel don't overlap.
+    """
+
+    def __init__(self, frame: Floats) -> None:
+        self._origin = np.tile(frame[:2], 2)
+        width, height = np.ceil(frame[2:] - frame[:2]).astype(int)
+        self._most = np.array([width, height, width, height])
+        self._is_taken = np.zeros((height, width), bool)
+
+    def add(self, box: Floats) -> None:
+        left, top, right, bottom = self._pixels(box)
+        self._is_taken[top:bottom, left:right] = True
+
+    def are_free(self, boxes: Floats) -> NDArray[np.bool_]:
+        is_taken = self._is_taken
+        return np.array(
+            [
+                not is_taken[top:bottom, left:right].any()
+                for left, top, right, bottom in self._pixels(boxes).tolist()
+            ],
+            bool,
+        )
+
+    def _pixels(self, boxes: Floats) -> NDArray[np.intp]:
+        """Return whole pixels that hold the boxes, as far as they are in the frame."""
+        inside = boxes - self._origin
+        inside[..., :2] = np.floor(inside[..., :2])
+        inside[..., 2:] = np.ceil(inside[..., 2:])
+        return np.clip(inside, 0, self._most).astype(np.intp)
 
 
 class _Crowd:

@@ -6,7 +6,7 @@ and longitude become x, y, z in metres, where the straight line between two plac
 chord) orders distances as the great circle does. `planar` keeps plain degrees.
 """
 
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,22 @@ Floats = NDArray[np.float64]
 EARTH_RADIUS_M: Final = 6_371_008.8
 
 
-def to_cartesian(latitude: Floats, longitude: Floats) -> Floats:
+def to_cartesian(
+    latitude: Floats, longitude: Floats, *, order: Literal["C", "F"] = "C"
+) -> Floats:
     """Return places as x, y, z in metres on the mean sphere, shape (n, 3).
 
     Parameters
     ----------
     latitude, longitude : array of float64, shape (n,)
         Degrees, north and east positive.
+    order : str
+        How they lie in memory: place by place, or (F) column by column.
     """
     phi, lam = np.radians(latitude), np.radians(longitude)
     cos_phi = np.cos(phi)
     cos_phi *= EARTH_RADIUS_M
-    xyz = np.empty((len(phi), 3))
+    xyz = np.empty((len(phi), 3), order=order)
     np.multiply(cos_phi, np.cos(lam), out=xyz[:, 0])
     np.multiply(cos_phi, np.sin(lam), out=xyz[:, 1])
     np.multiply(np.sin(phi), EARTH_RADIUS_M, out=xyz[:, 2])

@@ -76,6 +76,7 @@ def run(
     print()
     print(as_table((results / "centroids.csv").read_text()))
     print(f"\nThe map: {results / 'map.png'}")
+    print(f"To explore in a browser: {results / 'map.html'}")
     print(f"All results: {', '.join(status['files'])} in {results}")
 
 
@@ -161,6 +162,8 @@ def _rounded(name: str, value: str) -> str:
         number = float(value)
     except ValueError:
         return value
+    if name == "share":
+        return f"{number:.1%}"
     # Five decimal places of a degree are about a metre.
     is_degrees = name.endswith(("latitude", "longitude"))
     return f"{number:.5f}" if is_degrees else f"{number:,.0f}"

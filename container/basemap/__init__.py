@@ -16,51 +16,73 @@ ATTRIBUTION: Final = "Made with Natural Earth"
 
 #: A window that is wider than this gets by with the coarser scale.
 _FINE_UP_TO_DEG: Final = 50.0
+#: What is so near to a window's edge lies on it: moved by a whole world, a number
+#: loses its last digits.
+_NEAR_DEG: Final = 1e-9
 
 Geometries = NDArray[Any]
 
 
-def land(west: float, south: float, east: float, north: float) -> Geometries:
+def land(
+    west: float, south: float, east: float, north: float, *, fine: bool | None = None
+) -> Geometries:
     """Return land as polygons, cut off at the window, with longitudes as in it.
 
     Parameters
     ----------
     west, south, east, north : float
         The window in degrees. Longitudes may lie beyond ±180°, within ±540°.
+    fine : bool, optional
+        Whether to use the finer scale; by default for windows up to 50° wide.
     """
-    return _read("land", west, south, east, north)
+    return _read("land", (west, south, east, north), fine=fine)
 
 
-def borders(west: float, south: float, east: float, north: float) -> Geometries:
+def borders(
+    west: float, south: float, east: float, north: float, *, fine: bool | None = None
+) -> Geometries:
     """Return borders between countries as lines; see `land`."""
-    return _read("borders", west, south, east, north)
+    return _read("borders", (west, south, east, north), fine=fine)
 
 
-def coast(polygons: Geometries) -> list[NDArray[np.float64]]:
+def coast(
+    polygons: Geometries, west: float, south: float, east: float, north: float
+) -> list[NDArray[np.float64]]:
     """Return the outlines of land as lines of longitudes and latitudes, each (n, 2).
 
-    Where the basemap is cut, along the antimeridian and at the south pole, there is
-    no coast.
+    Where land is cut, at the window's edges, along the antimeridian and at the south
+    pole, there is no coast.
+
+    Parameters
+    ----------
+    polygons : array of shapely polygons
+        Land within the window.
+    west, south, east, north : float
+        The window in degrees.
     """
     rings = shapely.get_rings(polygons)
     points, ring = shapely.get_coordinates(rings, return_index=True)
-    is_cut = (np.abs(points[:, 0]) % 360 == 180) | (points[:, 1] == -90)
+    x, y = points.T
+    is_cut = (np.abs(x) % 360 == 180) | (y == -90)
+    for values, edge in ((x, west), (x, east), (y, south), (y, north)):
+        is_cut |= np.abs(values - edge) < _NEAR_DEG
     has_end = (ring[1:] != ring[:-1]) | (is_cut[1:] & is_cut[:-1])
     lines = np.split(points, np.flatnonzero(has_end) + 1)
     return [line for line in lines if len(line) > 1]
 
 
 def _read(
-    theme: str, west: float, south: float, east: float, north: float
+    theme: str, window: tuple[float, float, float, float], *, fine: bool | None
 ) -> Geometries:
-    scale = "10m" if east - west <= _FINE_UP_TO_DEG else "50m"
+    west, south, east, north = window
+    if fine is None:
+        fine = east - west <= _FINE_UP_TO_DEG
+    name = f"{theme}-{'10m' if fine else '50m'}.fgb.xz"
     found = []
     for world_deg in (-360.0, 0.0, 360.0):
         box = (west - world_deg, south, east - world_deg, north)
         if box[0] < 180 and box[2] > -180:
-            frame = pyogrio.read_dataframe(
-                unpacked(f"{theme}-{scale}.fgb.xz"), bbox=box
-            )
+            frame = pyogrio.read_dataframe(unpacked(name), bbox=box)
             cut = shapely.clip_by_rect(frame.geometry.to_numpy(), *box)
             offset = np.array([world_deg, 0.0])
             found.append(shapely.transform(cut, offset.__add__))

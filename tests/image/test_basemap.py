@@ -57,11 +57,35 @@ def test_hong_kong_has_a_border() -> None:
 def test_the_antimeridian_and_the_pole_are_no_coast() -> None:
     for west, east in ((170, 190), (-190, -170)):
         land = basemap.land(west, 60, east, 75)
-        for line in basemap.coast(land):
+        for line in basemap.coast(land, west, 60, east, 75):
             on_seam = np.abs(line[:, 0]) == 180
             assert not (on_seam[1:] & on_seam[:-1]).any()
-    for line in basemap.coast(basemap.land(-180, -90, 180, -60)):
+    window = -180, -90, 180, -60
+    for line in basemap.coast(basemap.land(*window), *window):
         assert line[:, 1].min() > -90
+
+
+@pytest.mark.parametrize("west", [-12.3456789, 205.3, -359.7])
+def test_the_edge_of_a_window_is_no_coast(west: float) -> None:
+    window = west, 40.1, west + 160.7, 75.3
+    lines = basemap.coast(basemap.land(*window), *window)
+    assert len(lines) > 100
+    for line in lines:
+        for values, edge in zip(line.T[[0, 1, 0, 1]], window, strict=True):
+            on_edge = np.abs(values - edge) < 1e-6
+            assert not (on_edge[1:] & on_edge[:-1]).any()
+
+
+def test_the_finer_scale_can_be_had_for_any_window() -> None:
+    around_the_pole = -180, 75, 180, 90
+    points = {
+        fine: shapely.get_num_coordinates(
+            basemap.land(*around_the_pole, fine=fine)
+        ).sum()
+        for fine in (True, False, None)
+    }
+    assert points[True] > 4 * points[False]
+    assert points[None] == points[False]
 
 
 @pytest.mark.skipif(

@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
-from container.centroids import centroid_table, place_on_earth, to_csv
+from container.centroids import centroid_table as table_of
+from container.centroids import cluster_order, place_on_earth, to_csv, trained_table
+from container.quantiles import Histogram
 from container.statistics import ClusterStatistics
 from geoclusters import places
 from geoclusters.errors import ModelError
 from geoclusters.geodesy import EARTH_RADIUS_M, GEOMETRIES, to_cartesian
+
+Floats = NDArray[np.float64]
 
 SPHERE, PLANE = GEOMETRIES["spherical"], GEOMETRIES["planar"]
 
@@ -71,9 +76,19 @@ def statistics(size: list[int], ids: list[str] | None = None) -> ClusterStatisti
         max_distance_m=np.where(is_empty, np.nan, 9999.0),
         nearest=nearest,
         nearest_distance_m=np.where(is_empty, np.nan, 12.3456),
+        scatter=np.where(is_empty, np.nan, 1234.0),
         mean_square_distance=1.0,
         overall_mean_distance_m=1.0,
+        extent=1.0,
+        histogram=Histogram(k),
     )
+
+
+def centroid_table(
+    latitude: Floats, longitude: Floats, figures: ClusterStatistics
+) -> pd.DataFrame:
+    median_m = np.where(figures.size == 0, np.nan, 1000 + np.arange(len(latitude)))
+    return table_of(latitude, longitude, figures, np.stack((median_m, 3 * median_m), 1))
 
 
 def test_clusters_are_numbered_by_size_then_from_south_then_from_west() -> None:
@@ -91,11 +106,52 @@ def test_the_csv_is_plain() -> None:
         np.array([22.31234567, -0.5]), np.array([114.1, -180.0]), statistics([3, 0])
     )
     assert to_csv(table) == (
-        b"cluster,latitude,longitude,size,mean_distance_m,max_distance_m,"
+        b"cluster,latitude,longitude,size,share,mean_distance_m,median_distance_m,"
+        b"p95_distance_m,max_distance_m,"
         b"nearest_row,nearest_latitude,nearest_longitude,nearest_distance_m\n"
-        b"1,22.3123457,114.1000000,3,1234.568,9999.000,2,1.5,0.0,12.346\n"
-        b"2,-0.5000000,-180.0000000,0,,,,,,\n"
+        b"1,22.3123457,114.1000000,3,1.0,1234.568,1000.000,3000.000,9999.000,"
+        b"2,1.5,0.0,12.346\n"
+        b"2,-0.5000000,-180.0000000,0,0.0,,,,,,,,\n"
     )
+
+
+def test_medians_and_percentiles_follow_their_clusters() -> None:
+    latitude = np.array([1.0, 2.0, 3.0])
+    table = centroid_table(latitude, latitude, statistics([1, 9, 4]))
+    assert table["median_distance_m"].tolist() == [1001, 1002, 1000]
+    assert table["p95_distance_m"].tolist() == [3003, 3006, 3000]
+
+
+@pytest.mark.parametrize(
+    ("size", "share"),
+    [
+        ([1, 2], ["0.666667", "0.333333"]),
+        ([99_999_999, 1], ["1.0", "0.00000001"]),
+        ([380_000_000 - 7, 7], ["1.0", "0.0000000184211"]),
+        ([5], ["1.0"]),
+        ([3, 1, 0], ["0.75", "0.25", "0.0"]),
+    ],
+)
+def test_shares_have_six_digits_however_small(
+    size: list[int], share: list[str]
+) -> None:
+    k = len(size)
+    csv_file = io.StringIO(
+        to_csv(centroid_table(np.zeros(k), np.zeros(k), statistics(size))).decode()
+    )
+    assert [row["share"] for row in csv.DictReader(csv_file)] == share
+
+
+def test_trained_centroids_have_the_numbers_of_what_became_of_them() -> None:
+    latitude, longitude = np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0])
+    order = cluster_order(latitude, longitude, np.array([3, 9, 4]))
+    table = trained_table(latitude + 0.5, longitude, statistics([5, 1, 0]), order)
+    assert to_csv(table).decode().splitlines() == [
+        "cluster,latitude,longitude,size,share,mean_distance_m,max_distance_m",
+        "1,2.5000000,20.0000000,1,0.166667,1234.568,9999.000",
+        "2,3.5000000,30.0000000,0,0.0,,",
+        "3,1.5000000,10.0000000,5,0.833333,1234.568,9999.000",
+    ]
 
 
 def test_nearest_places_follow_their_clusters() -> None:
@@ -143,7 +199,7 @@ def test_ids_come_back_exactly_as_they_stood() -> None:
     text = to_csv(table).decode()
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [row["nearest_id"] for row in rows] == IDS
-    assert list(rows[0])[6:] == [
+    assert list(rows[0])[9:] == [
         "nearest_row",
         "nearest_id",
         "nearest_latitude",
@@ -165,7 +221,7 @@ def test_an_id_that_is_no_utf_8_does_not_keep_the_rest_back() -> None:
 
 def test_an_empty_cluster_has_no_id() -> None:
     table = centroid_table(np.zeros(2), np.zeros(2), statistics([3, 0], ["a", "b"]))
-    assert to_csv(table).endswith(b",0,,,,,,,\n")
+    assert to_csv(table).endswith(b",0,0.0,,,,,,,,,\n")
 
 
 def test_no_zero_is_negative() -> None:

@@ -1,18 +1,22 @@
 import csv
+import gzip
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from container import handler, report
+from container import handler, report, words
+from container.nearest import Centroids
 from container.statistics import Tally
 from geoclusters import layout, places
 from geoclusters.aws.outputs import Outputs, SupersededError
 from geoclusters.aws.queue import LaterError
+from geoclusters.deadline import SecondsLeft, unbounded
 from geoclusters.environment import ReportSettings
 from geoclusters.geodesy import GEOMETRIES, to_cartesian
 from geoclusters.prices import Prices
@@ -23,10 +27,25 @@ from tests.image.fakes import FakeS3, FakeSageMaker, FakeSQS
 from tests.statuses import HandMade
 
 BUCKET = "data"
+#: Files of every run that succeeded.
+ALWAYS = [
+    *("centroids.csv", "assignments.csv", "centroids.geojson", "clusters.gpkg"),
+    *("map.png", "map.html"),
+]
+WITHOUT_LIST = [name for name in ALWAYS if name != "assignments.csv"]
 PREFIX = layout.job_name_prefix("geoclusters")
 LATITUDE = np.array([22.30, 22.31, 22.32, 22.44, 22.45, 22.52])
 LONGITUDE = np.array([114.17, 114.18, 114.17, 114.02, 114.03, 114.12])
 CENTROIDS = np.array([22.31, 22.445, 22.52]), np.array([114.173, 114.025, 114.12])
+
+SETTINGS = ReportSettings(
+    data_bucket=BUCKET,
+    models_queue_url="queue",
+    prices=Prices(instance_type="ml.m5.large").to_json(),
+    ingest_memory_mb=2048,
+    report_memory_mb=2048,
+    gzip_above_rows=1_000_000,
+)
 
 
 class Run(NamedTuple):
@@ -37,11 +56,20 @@ class Run(NamedTuple):
     job_name: str
     key: str
 
-    def report(self, status: str = "Completed", **more: Any) -> Status:
+    def report(
+        self,
+        status: str = "Completed",
+        *,
+        receive_count: int = 1,
+        seconds_left: SecondsLeft = unbounded,
+        gzip_above_rows: int = 1_000_000,
+        **more: Any,
+    ) -> Status:
         return report.report(
             self.key,
-            receive_count=more.pop("receive_count", 1),
-            bucket=BUCKET,
+            receive_count=receive_count,
+            settings=replace(SETTINGS, gzip_above_rows=gzip_above_rows),
+            seconds_left=seconds_left,
             s3=self.s3,  # type: ignore[arg-type]
             sagemaker=FakeSageMaker(status, **more),  # type: ignore[arg-type]
         )
@@ -149,7 +177,7 @@ def test_a_completed_job_becomes_results(geometry: str, unit: str) -> None:
     assert here.report().state is State.SUCCEEDED
     status = here.status()
     assert status["state"] == "SUCCEEDED"
-    assert status["files"] == ["centroids.csv", "map.png"]
+    assert status["files"] == ALWAYS
     assert status["warnings"] == []
     assert status["training_job"] == here.job_name
     assert status["rows"]["usable"] == 6
@@ -162,12 +190,14 @@ def test_a_completed_job_becomes_results(geometry: str, unit: str) -> None:
     np.testing.assert_allclose(table["longitude"], CENTROIDS[1], atol=2e-6)
 
     # Whoever has the table and the centroids finds the same figures.
-    tally = Tally(
+    centroids = Centroids(
         GEOMETRIES[geometry],
         table["latitude"].to_numpy(),
         table["longitude"].to_numpy(),
     )
-    tally.add(places.make(np.arange(len(LATITUDE)), LATITUDE, LONGITUDE))
+    tally = Tally(centroids)
+    whole = places.make(np.arange(len(LATITUDE)), LATITUDE, LONGITUDE)
+    tally.add(whole, centroids.assign(whole))
     again = tally.result()
     assert status["mean_square_distance"] == pytest.approx(again.mean_square_distance)
     assert status["mean_square_distance_unit"] == unit
@@ -201,8 +231,7 @@ def test_the_status_is_written_last_and_the_run_says_that_it_is_being_reported()
     answers = [key for key in here.s3.written if key.startswith("output/")]
     assert answers == [
         "output/depots/hk/status.json",
-        "output/depots/hk/centroids.csv",
-        "output/depots/hk/map.png",
+        *(f"output/depots/hk/{name}" for name in ["assignments.csv", *WITHOUT_LIST]),
         "output/depots/hk/status.json",
     ]
     own = here.s3.bodies[layout.run_status_key(here.record.run_id)]
@@ -296,14 +325,123 @@ def test_an_empty_cluster_is_told_as_a_warning() -> None:
     here.report()
     (warning,) = here.status()["warnings"]
     assert "Empty clusters" in warning
-    assert here.output("centroids.csv").endswith(b",0,,,,,,\n")
+    assert here.output("centroids.csv").endswith(b",0,0.0,,,,,,,,\n")
 
 
-def test_borders_that_are_not_drawn_yet_are_told_as_a_warning() -> None:
+def geojson(*polygons: list[list[float]]) -> bytes:
+    """Return areas called A, B, … of rings of longitudes and latitudes."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": chr(ord("A") + i)},
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
+        for i, ring in enumerate(polygons)
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+WEST = [[114.0, 22.2], [114.1, 22.2], [114.1, 22.6], [114.0, 22.6], [114.0, 22.2]]
+EAST = [[114.1, 22.2], [114.2, 22.2], [114.2, 22.4], [114.1, 22.4], [114.1, 22.2]]
+
+
+def test_borders_of_ones_own_are_drawn_and_say_where_centroids_stand() -> None:
+    without = run()
+    without.report()
+    here = run(boundary="hk/areas.geojson")
+    here.s3.put_object(
+        Bucket=BUCKET, Key="boundaries/hk/areas.geojson", Body=geojson(WEST, EAST)
+    )
+    here.report()
+    assert here.status()["warnings"] == []
+    rows = list(csv.DictReader(io.StringIO(here.output("centroids.csv").decode())))
+    assert [row["area"] for row in rows] == ["B", "A", ""]
+    assert here.output("map.png") != without.output("map.png")
+    properties = [
+        feature["properties"]["area"]
+        for feature in json.loads(here.output("centroids.geojson"))["features"]
+    ]
+    assert properties == ["B", "A", None]
+
+
+@pytest.mark.parametrize(
+    ("borders", "words"),
+    [
+        (None, "there is no file boundaries/hk.zip"),
+        (b"PK\x03\x04 and no more", "boundaries/hk.zip can't be used as borders"),
+        (b"", "boundaries/hk.zip can't be used as borders"),
+    ],
+)
+def test_borders_that_cant_be_used_cost_a_warning_and_no_more(
+    borders: bytes | None, words: str
+) -> None:
     here = run(boundary="hk.zip")
+    if borders is not None:
+        here.s3.put_object(Bucket=BUCKET, Key="boundaries/hk.zip", Body=borders)
     assert here.report().state is State.SUCCEEDED
     (warning,) = here.status()["warnings"]
-    assert warning.startswith("Borders were asked for (boundaries/hk.zip), but maps")
+    assert words in warning
+    assert "the map shows countries' borders alone" in warning.replace("The", "the")
+    assert here.status()["files"] == ALWAYS
+
+
+def test_refined_centroids_stand_beside_sagemakers_own() -> None:
+    # SageMaker's third centroid is far from its places, its second has none.
+    features = to_cartesian(np.array([22.3, 60, 22.6]), np.array([114.1, 0, 114.3]))
+    here = run(features=features, refine="auto")
+    here.report()
+    status = here.status()
+    assert status["files"] == [*ALWAYS[:2], "trained_centroids.csv", *ALWAYS[2:]]
+    assert status["empty_clusters"] == 0
+    refinement = status["refinement"]
+    assert refinement["wanted"] == "auto"
+    assert refinement["passes"] >= 2
+    trained = refinement["trained"]
+    assert status["mean_square_distance"] < trained["mean_square_distance"] / 2
+
+    before = pd.read_csv(io.BytesIO(here.output("trained_centroids.csv")))
+    after = pd.read_csv(io.BytesIO(here.output("centroids.csv")))
+    assert before["size"].min() == 0
+    assert after["size"].min() > 0
+    assert sorted(before["latitude"]) == pytest.approx([22.3, 22.6, 60.0], abs=1e-5)
+
+
+def test_every_place_is_listed_with_its_cluster() -> None:
+    ids = ["01", "02", "a,b", "x", "Zürich 北", '6 "inch"']
+    here = run(ids=ids)
+    here.report()
+    text = here.output("assignments.csv").decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["id"] for row in rows] == ids
+    assert [row["cluster"] for row in rows] == ["1", "1", "1", "2", "2", "3"]
+    table = pd.read_csv(io.BytesIO(here.output("centroids.csv")))
+    listed = pd.DataFrame(rows).astype({"distance_m": float, "cluster": int})
+    of_cluster = listed.groupby("cluster")["distance_m"]
+    for name, found in (
+        ("mean_distance_m", of_cluster.mean()),
+        ("median_distance_m", of_cluster.median()),
+        ("p95_distance_m", of_cluster.quantile(0.95)),
+        ("max_distance_m", of_cluster.max()),
+    ):
+        np.testing.assert_allclose(table[name], found, atol=1.1e-3)
+
+
+def test_a_long_list_is_packed() -> None:
+    plain, packed = run(), run()
+    plain.report(gzip_above_rows=6)
+    packed.report(gzip_above_rows=5)
+    assert "assignments.csv.gz" in packed.status()["files"]
+    assert "assignments.csv" not in packed.status()["files"]
+    unpacked = gzip.decompress(packed.output("assignments.csv.gz"))
+    assert unpacked == plain.output("assignments.csv")
+
+
+def test_a_function_that_has_no_time_left_says_so_rather_than_be_ended() -> None:
+    here = run()
+    assert here.report(seconds_left=lambda: 59.0).state is State.FAILED
+    assert "take too long to measure" in here.status()["message"]
+    assert here.status()["files"] == []
+    assert not here.s3.uploads
 
 
 def test_what_is_unexpected_propagates() -> None:
@@ -345,15 +483,7 @@ def sqs() -> FakeSQS:
 
 @pytest.fixture
 def resources(monkeypatch: pytest.MonkeyPatch, sqs: FakeSQS) -> Iterator[list[Any]]:
-    settings = ReportSettings(
-        data_bucket=BUCKET,
-        models_queue_url="queue",
-        prices=Prices(instance_type="ml.m5.large").to_json(),
-        ingest_memory_mb=2048,
-        report_memory_mb=2048,
-        gzip_above_rows=1_000_000,
-    )
-    found: list[Any] = [settings, None, None, sqs]
+    found: list[Any] = [SETTINGS, None, None, sqs]
     monkeypatch.setattr(handler, "_resources", lambda: tuple(found))
     yield found
 
@@ -387,7 +517,7 @@ def test_the_handler_takes_a_superseded_run_for_done(resources: list[Any]) -> No
 
 
 @pytest.mark.parametrize(
-    ("distance_m", "words"),
+    ("distance_m", "expected"),
     [
         (0.0, "0 m"),
         (17.7, "18 m"),
@@ -398,8 +528,8 @@ def test_the_handler_takes_a_superseded_run_for_done(resources: list[Any]) -> No
         (5_090_000.0, "5,090 km"),
     ],
 )
-def test_distances_are_told_with_three_digits(distance_m: float, words: str) -> None:
-    assert report.in_words(distance_m) == words
+def test_distances_are_told_with_three_digits(distance_m: float, expected: str) -> None:
+    assert words.distance(distance_m) == expected
 
 
 def test_rows_that_were_left_out_are_listed_beside_the_results() -> None:
@@ -408,5 +538,5 @@ def test_rows_that_were_left_out_are_listed_beside_the_results() -> None:
     key = layout.rejected_key(here.record.run_id)
     here.s3.put_object(Bucket=BUCKET, Key=key, Body=listed)
     here.report()
-    assert here.status()["files"] == ["centroids.csv", "map.png", "rejected.csv"]
+    assert here.status()["files"] == [*ALWAYS, "rejected.csv"]
     assert here.s3.bodies["output/depots/hk/rejected.csv"] == listed

@@ -17,6 +17,11 @@ from geoclusters.places import ID
 from geoclusters.status import State
 from tests.integration.conftest import Pipeline
 
+#: Files of every run that succeeded.
+FILES = [
+    *("centroids.csv", "assignments.csv", "centroids.geojson", "clusters.gpkg"),
+    *("map.png", "map.html"),
+]
 TOWNS = "name,lat,lon\n" + "".join(
     f"T{i},{47 + i % 7 / 10:.3f},{8 + i % 11 / 10:.3f}\n" for i in range(77)
 )
@@ -34,7 +39,7 @@ def test_an_upload_ends_in_centroids_a_map_and_a_status(
     pipeline: Pipeline, hong_kong: dict[str, object]
 ) -> None:
     assert hong_kong["state"] == State.SUCCEEDED, hong_kong["message"]
-    assert hong_kong["files"] == ["centroids.csv", "map.png"]
+    assert hong_kong["files"] == FILES
     assert hong_kong["k"] == 15
     assert hong_kong["rows"] == {
         "read": 210,
@@ -419,10 +424,7 @@ def test_every_output_says_whose_it_is(
         Bucket=pipeline.bucket, Prefix="output/depots/hk/"
     )
     keys = {item["Key"] for item in listing["Contents"]}
-    assert keys == {
-        f"output/depots/hk/{name}"
-        for name in ("centroids.csv", "map.png", "status.json")
-    }
+    assert keys == {f"output/depots/hk/{name}" for name in (*FILES, "status.json")}
     upload = hong_kong["upload"]
     assert isinstance(upload, dict)
     for key in keys:

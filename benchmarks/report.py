@@ -1,0 +1,128 @@
+"""How fast `report` is, against what one would use without it, and its memory.
+
+    make bench-report
+    python -m benchmarks.report --only passes --cpus 1
+
+- `passes`: places → assignment and statistics, against scikit-learn's
+  `pairwise_distances_argmin_min`, which is given the coordinates ready made and finds
+  nothing but the nearest centroids and the distances. In turn, in one process.
+- `memory`: the most memory that the passes over so many places take, each time in a
+  process of its own, with parts that are made when they are read.
+
+Where others use the machine too, the processor's time tells more than the clock's.
+Each prints a table; what they found is in `benchmarks/results/report.json`.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = ROOT / "benchmarks/results"
+_ENVIRONMENT: Final = {
+    # OpenBLAS's threads, for which there is little to do, wait busily.
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Measure, print tables, write the results."""
+    options = _options()
+    document: Figures = {"cpus": options.cpus or len(os.sched_getaffinity(0))}
+    for section in options.only:
+        document |= SECTIONS[section](options)
+    RESULTS.mkdir(exist_ok=True)
+    name = "report"
+    if len(options.only) < len(SECTIONS):  # the full results stay
+        name += "-" + "-".join(options.only)
+    if options.cpus:
+        name += f"-{options.cpus}-cpus"
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--places", type=int, default=1_000_000, help="of the passes")
+    parser.add_argument(
+        "--memory-places",
+        type=int,
+        nargs="+",
+        default=[100_000, 1_000_000, 5_000_000, 50_000_000],
+    )
+    parser.add_argument("--cpus", type=int, help="processors that may be used")
+    return parser.parse_args()
+
+
+def _passes(options: argparse.Namespace) -> Figures:
+    names = f"{'':6s} {'k':>6s} {'ours':>13s} {'scikit-learn':>13s}  ratio"
+    print(f"{names}  processor's time a place, each")
+    found = _run(
+        "passes",
+        options,
+        *("--places", str(options.places), "--repeats", str(options.repeats)),
+    )
+    figures: list[Figures] = found["passes"]
+    for each in figures:
+        print(
+            f"{each['region']:6s} {each['k']:6,d}"
+            f" {each['ours_per_s'] / 1e6:9.2f} M/s"
+            f" {each['sklearn_per_s'] / 1e6:9.2f} M/s {each['ratio']:6.2f}"
+            f" {each['ours_cpu_ns']:9,.0f} ns {each['sklearn_cpu_ns']:9,.0f} ns"
+        )
+    print()
+    # Of the regions the worse one counts.
+    ratios = {
+        f"ratio_pass_k{k}": min(each["ratio"] for each in figures if each["k"] == k)
+        for k in sorted({each["k"] for each in figures})
+    }
+    return {**ratios, **found}
+
+
+def _memory(options: argparse.Namespace) -> Figures:
+    print(f"{'places':>11s} peak MB  first pass  last pass")
+    figures = {}
+    for places in options.memory_places:
+        found = _run("memory", options, "--places", str(places))
+        figures[str(places)] = found
+        print(
+            f"{places:11,d} {found['peak_mb']:7.0f}"
+            f" {found['first_pass_s']:9.2f} s {found['last_pass_s']:8.2f} s",
+            flush=True,
+        )
+    print()
+    peaks = {places: found["peak_mb"] for places, found in figures.items()}
+    return {"peak_mb": peaks, "memory": figures}
+
+
+def _run(what: str, options: argparse.Namespace, *arguments: str) -> Figures:
+    """Return the figures that `benchmarks/report_passes.py` prints, in a process."""
+    cpus = () if options.cpus is None else ("--cpus", str(options.cpus))
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.report_passes", what, *arguments, *cpus],
+        cwd=ROOT,
+        env={**os.environ, **_ENVIRONMENT},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    figures: Figures = json.loads(done.stdout)
+    return figures
+
+
+#: Each returns what goes into the results.
+SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Figures]]] = {
+    "passes": _passes,
+    "memory": _memory,
+}
+
+if __name__ == "__main__":
+    main()
