@@ -185,8 +185,8 @@ def _cells(cx: Floats, cy: Floats, x: Floats, y: Floats) -> Geometries:
 
 
 def _globe(projection: Projection) -> Any:
-    up = np.linspace(-90, 90, 181)
-    beside = np.repeat([180 - 1e-6, -180 + 1e-6], len(up))
+    up: Floats = np.linspace(-90, 90, 181, dtype=np.float64)
+    beside: Floats = np.repeat([180 - 1e-6, -180 + 1e-6], len(up))
     edge = projection.forward(np.append(up, up[::-1]), projection.longitude + beside)
     return shapely.Polygon(np.column_stack(edge))
 
@@ -200,11 +200,8 @@ def _to_degrees(shapes: Geometries, projection: Projection) -> Geometries:
         return np.column_stack((projection.longitude + around, latitude))
 
     # Nothing reaches across the meridian opposite the centre, nor around a pole.
-    opposite = (
-        np.linspace(-90, 90, 181)[1:]
-        if projection.latitude >= 0
-        else np.linspace(-90, 90, 181)[:-1]
-    )
+    latitudes: Floats = np.linspace(-90, 90, 181, dtype=np.float64)
+    opposite = latitudes[1:] if projection.latitude >= 0 else latitudes[:-1]
     seam = projection.forward(opposite, np.full(180, projection.longitude + 180 - 1e-9))
     cut = shapely.LineString(np.column_stack(seam)).buffer(1.0)
     dense = shapely.segmentize(shapely.difference(shapes, cut), 200_000)

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { after, before, test } from "node:test";
 
-import { assertFigure, check, figuresOf } from "./check.mjs";
+import { assertFigure, check, figuresOf, settle } from "./check.mjs";
 import { DESKTOP, launch, NARROW_PHONE, open, PHONE } from "./browser.mjs";
 
 const FOLDER = resolve(process.env.PAGES ?? "build/pages");
@@ -171,6 +171,36 @@ test("Tab goes from centroid to centroid in the order of their numbers", () =>
     const now = await page.evaluate(() => document.activeElement.dataset.cluster);
     assert.equal(now, "6", "the focus goes back to the centroid");
   }));
+
+for (const [of, screen] of [
+  ["a desktop", DESKTOP],
+  ["a phone", PHONE],
+  ["a narrow phone", NARROW_PHONE],
+]) {
+  test(`nothing covers a popup on ${of}'s screen`, () =>
+    on("cities", screen, async (page) => {
+      for (let number = 1; number <= 12; number++) {
+        await page.evaluate((n) => {
+          document.querySelector(`#rows tr[data-cluster="${n}"] button`).click();
+          window.scrollTo(0, 0);
+        }, number);
+        const popup = page.getByRole("dialog", { name: `Cluster ${number}`, exact: true });
+        await popup.waitFor();
+        await settle(page);
+        const covered = await popup.evaluate((element) =>
+          [...element.querySelectorAll("h3, dd, .plain, a")].filter((part) => {
+            const { left, top, width, height } = part.getBoundingClientRect();
+            const found = document.elementFromPoint(left + width / 2, top + height / 2);
+            return !element.contains(found);
+          }).length,
+        );
+        assert.equal(covered, 0, `of cluster ${number}`);
+      }
+      await page.keyboard.press("Escape");
+      const aside = await page.locator(".leaflet-control.aside").count();
+      assert.equal(aside, 0, "the controls are there again");
+    }));
+}
 
 test("arrow keys go from row to row", () =>
   on("few", DESKTOP, async (page) => {

@@ -16,7 +16,7 @@ from tests.image import reference_maps as kept
 #: A block of pixels of the quartered map, and how much its colours may differ on
 #: average, of 255. Another version of a font or of its hinting changes less.
 BLOCK = 8
-MOST_DIFFERENCE = 14.0
+MOST_DIFFERENCE = 9.0
 
 
 def difference(found: Image.Image, name: str) -> float:

@@ -205,12 +205,26 @@ function openPopup(at, content, label, offset) {
   const box = shown.getElement();
   box.setAttribute("role", "dialog");
   box.setAttribute("aria-label", label);
+  makeRoom();
 }
 
+/** Controls stand above popups: those that would cover this one step aside. */
+function makeRoom() {
+  const box = open?.getElement()?.getBoundingClientRect();
+  for (const control of map.getContainer().querySelectorAll(".leaflet-control")) {
+    const { left, right, top, bottom } = control.getBoundingClientRect();
+    const meets =
+      box && left < box.right && box.left < right && top < box.bottom && box.top < bottom;
+    control.classList.toggle("aside", Boolean(meets));
+  }
+}
+
+map.on("moveend zoomend", makeRoom);
 map.on("popupclose", ({ popup }) => {
   const had = popup.getElement()?.contains(document.activeElement);
   if (popup !== open) return;
   open = null;
+  makeRoom();
   if (had) (opener?.isConnected ? opener : map.getContainer()).focus({ preventScroll: true });
   choose(-1);
 });
@@ -273,7 +287,9 @@ function nearestPlace(i) {
     "span",
     {},
     ...(id ? [foreign(id), ` · `] : []),
-    `row ${CLUSTERS.nearestRow[i]} · ${distanceText(CLUSTERS.nearestDistance[i])} away`,
+    `row ${CLUSTERS.nearestRow[i]}`,
+    element("br"),
+    `${distanceText(CLUSTERS.nearestDistance[i])} away`,
     element("br"),
     coordinates(CLUSTERS.nearestLatitude[i], CLUSTERS.nearestLongitude[i], shortDegreesText),
   );
