@@ -1,13 +1,15 @@
 """How fast `report` is, against what one would use without it, and its memory.
 
     make bench-report
-    python -m benchmarks.report --only passes --cpus 1
+    python -m benchmarks.report --only passes
 
 - `passes`: places → assignment and statistics, against scikit-learn's
   `pairwise_distances_argmin_min`, which is given the coordinates ready made and finds
-  nothing but the nearest centroids and the distances. In turn, in one process.
+  nothing but the nearest centroids and the distances. In turn, in one process, with
+  one processor, about what Lambda gives, and with all there are.
 - `memory`: the most memory that the passes over so many places take, each time in a
   process of its own, with parts that are made when they are read.
+- `map`: drawing map.png, against geopandas; see `report_map.py`.
 
 Where others use the machine too, the processor's time tells more than the clock's.
 Each prints a table; what they found is in `benchmarks/results/report.json`.
@@ -35,15 +37,13 @@ Figures = dict[str, Any]
 def main() -> None:
     """Measure, print tables, write the results."""
     options = _options()
-    document: Figures = {"cpus": options.cpus or len(os.sched_getaffinity(0))}
+    document: Figures = {}
     for section in options.only:
         document |= SECTIONS[section](options)
     RESULTS.mkdir(exist_ok=True)
     name = "report"
     if len(options.only) < len(SECTIONS):  # the full results stay
         name += "-" + "-".join(options.only)
-    if options.cpus:
-        name += f"-{options.cpus}-cpus"
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
@@ -58,19 +58,33 @@ def _options() -> argparse.Namespace:
         nargs="+",
         default=[100_000, 1_000_000, 5_000_000, 50_000_000],
     )
-    parser.add_argument("--cpus", type=int, help="processors that may be used")
     return parser.parse_args()
 
 
 def _passes(options: argparse.Namespace) -> Figures:
+    every = len(os.sched_getaffinity(0))
+    document: Figures = {"passes": {}}
+    for cpus in sorted({1, every}):
+        found = _run(
+            "passes",
+            *("--places", str(options.places), "--repeats", str(options.repeats)),
+            *("--cpus", str(cpus)),
+        )
+        _print_passes(cpus, found["passes"])
+        document["passes"][str(cpus)] = found["passes"]
+        document["versions"] = found["versions"]
+        # Of the regions the worse one counts. Lambda gives little more than one
+        # processor.
+        for k in {each["k"]: None for each in found["passes"]}:
+            ratio = min(each["ratio"] for each in found["passes"] if each["k"] == k)
+            name = f"ratio_pass_k{k}" + ("" if cpus == 1 else f"_{cpus}_cpus")
+            document[name] = ratio
+    return document
+
+
+def _print_passes(cpus: int, figures: list[Figures]) -> None:
     names = f"{'':6s} {'k':>6s} {'ours':>13s} {'scikit-learn':>13s}  ratio"
-    print(f"{names}  processor's time a place, each")
-    found = _run(
-        "passes",
-        options,
-        *("--places", str(options.places), "--repeats", str(options.repeats)),
-    )
-    figures: list[Figures] = found["passes"]
+    print(f"{names}  processor's time a place, each; processors: {cpus}")
     for each in figures:
         print(
             f"{each['region']:6s} {each['k']:6,d}"
@@ -78,20 +92,14 @@ def _passes(options: argparse.Namespace) -> Figures:
             f" {each['sklearn_per_s'] / 1e6:9.2f} M/s {each['ratio']:6.2f}"
             f" {each['ours_cpu_ns']:9,.0f} ns {each['sklearn_cpu_ns']:9,.0f} ns"
         )
-    print()
-    # Of the regions the worse one counts.
-    ratios = {
-        f"ratio_pass_k{k}": min(each["ratio"] for each in figures if each["k"] == k)
-        for k in sorted({each["k"] for each in figures})
-    }
-    return {**ratios, **found}
+    print(flush=True)
 
 
 def _memory(options: argparse.Namespace) -> Figures:
     print(f"{'places':>11s} peak MB  first pass  last pass")
     figures = {}
     for places in options.memory_places:
-        found = _run("memory", options, "--places", str(places))
+        found = _run("memory", "--places", str(places))
         figures[str(places)] = found
         print(
             f"{places:11,d} {found['peak_mb']:7.0f}"
@@ -103,11 +111,27 @@ def _memory(options: argparse.Namespace) -> Figures:
     return {"peak_mb": peaks, "memory": figures}
 
 
-def _run(what: str, options: argparse.Namespace, *arguments: str) -> Figures:
-    """Return the figures that `benchmarks/report_passes.py` prints, in a process."""
-    cpus = () if options.cpus is None else ("--cpus", str(options.cpus))
+def _map(options: argparse.Namespace) -> Figures:
+    del options
+    figures = _run_module("benchmarks.report_map")
+    print(f"{'places':>11s}      ours  geopandas  ratio")
+    for each in figures["maps"]:
+        print(
+            f"{each['places']:11,d} {each['ours_s']:7.2f} s"
+            f" {each['geopandas_s']:8.2f} s {each['ratio']:6.1f}"
+        )
+    print(flush=True)
+    return figures
+
+
+def _run(what: str, *arguments: str) -> Figures:
+    return _run_module("benchmarks.report_passes", what, *arguments)
+
+
+def _run_module(module: str, *arguments: str) -> Figures:
+    """Return the figures that a module prints, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.report_passes", what, *arguments, *cpus],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **_ENVIRONMENT},
         check=True,
@@ -122,6 +146,7 @@ def _run(what: str, options: argparse.Namespace, *arguments: str) -> Figures:
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Figures]]] = {
     "passes": _passes,
     "memory": _memory,
+    "map": _map,
 }
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ out which centroids can be nearest to any place in it. Where that is one centroi
 is said; among a few the distances decide; a cell with many gets a grid of its own.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from typing import Final, NamedTuple
@@ -50,9 +48,6 @@ _MOST_CANDIDATES: Final = 16
 _MOST_DISTANCES: Final = 2**15
 #: Every so many places tell how many there are in a cell.
 _SAMPLED: Final = 16
-
-#: Threads that assign parts ahead.
-_THREADS: Final = 2
 
 #: No sum of a few products is rounded by more, as a part of its terms.
 _ROUNDING: Final = 32 * float(np.finfo(np.float64).eps)
@@ -473,22 +468,15 @@ def assigned_ahead(
 ) -> Iterator[Iterator[tuple[Places, Assigned]]]:
     """Yield an iterator of parts and what they were assigned to, in the parts' order.
 
-    Reading and assigning go on in threads while the parts before are worked on; a few
-    parts are in memory at a time.
+    Reading goes on in one thread and assigning in another, while the parts before are
+    worked on; a few parts are in memory at a time. (More threads bring nothing: NumPy's
+    calls are too short for Python's lock.)
     """
-
-    def take() -> Iterator[tuple[Places, Assigned]]:
-        pending: deque[tuple[Places, Future[Assigned]]] = deque()
-        for part in waiting:
-            pending.append((part, pool.submit(centroids.assign, part)))
-            if len(pending) > _THREADS:
-                first, assigned = pending.popleft()
-                yield first, assigned.result()
-        for first, assigned in pending:
-            yield first, assigned.result()
-
-    with read_ahead(parts, 1) as waiting, ThreadPoolExecutor(_THREADS) as pool:
-        yield take()
+    with (
+        read_ahead(parts, 1) as waiting,
+        read_ahead(((part, centroids.assign(part)) for part in waiting), 1) as ahead,
+    ):
+        yield ahead
 
 
 def _groups(places: Indices, cell: Indices) -> Iterator[tuple[Indices, int]]:

@@ -163,6 +163,7 @@ class _Found:
     moved: int
     #: SageMaker's own, where they were refined.
     trained: tuple[Centroids, Measured] | None = None
+    #: What refining found, be it that there was no time for a pass.
     refined: Refined | None = None
 
     @property
@@ -199,6 +200,10 @@ def _find(record: RunRecord, features: Floats, run: Run) -> _Found:
         + _SECONDS_A_PLACE * record.rows_usable,
         pass_s=pass_s,
     )
+    if not refined.passes:  # there was no time for one
+        return _Found(
+            centroids=centroids, measured=measured, moved=moved, refined=refined
+        )
     better = Centroids(geometry, refined.latitude, refined.longitude)
     return _Found(
         centroids=better,
@@ -235,8 +240,9 @@ def _warnings(found: _Found) -> tuple[str, ...]:
         )
     if found.refined is not None and found.refined.reason == OUT_OF_TIME:
         warnings.append(
-            "The centroids could be refined for a part of the time that it takes: "
-            f"{found.refined.passes} passes. They are no worse than SageMaker's."
+            "The centroids could not be refined to the end: the time was up after "
+            f"{found.refined.passes} passes. They are no worse than SageMaker's, and "
+            "fewer clusters, or a sample of the places, leave more time."
         )
     return tuple(warnings)
 

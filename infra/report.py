@@ -64,6 +64,8 @@ class Report(Construct):
                 report_memory_mb=settings.report_memory_mb,
             )
         )
+        # numpy's OpenBLAS starts threads that wait busily.
+        report.function.add_environment("OPENBLAS_NUM_THREADS", "1")
         data.allow(
             report.role,
             read=[_RUNS, _OUTPUT, _BOUNDARIES],

@@ -82,8 +82,8 @@ def _read(
     for world_deg in (-360.0, 0.0, 360.0):
         box = (west - world_deg, south, east - world_deg, north)
         if box[0] < 180 and box[2] > -180:
-            frame = pyogrio.read_dataframe(unpacked(name), bbox=box)
-            cut = shapely.clip_by_rect(frame.geometry.to_numpy(), *box)
+            _, _, wkb, _ = pyogrio.raw.read(unpacked(name), bbox=box, columns=[])
+            cut = shapely.clip_by_rect(shapely.from_wkb(wkb), *box)
             offset = np.array([world_deg, 0.0])
             found.append(shapely.transform(cut, offset.__add__))
     parts: Geometries = shapely.get_parts(np.concatenate(found))

@@ -4,8 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.statuses import statuses_are_as_documented  # noqa: F401
+
+# How long an example takes is the machine's affair.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"

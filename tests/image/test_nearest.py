@@ -224,6 +224,16 @@ def test_a_part_that_cannot_be_read_is_an_error_in_its_place() -> None:
         list(ahead)
 
 
+def test_parts_that_nobody_takes_are_not_waited_for() -> None:
+    def parts() -> Iterator[Places]:
+        while True:
+            yield of_rows(*city(100))
+
+    centroids = Centroids(GEOMETRIES["spherical"], *city(15))
+    with assigned_ahead(centroids, parts()) as ahead:
+        next(ahead)
+
+
 def test_few_distances_are_computed_where_there_are_many_centroids(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

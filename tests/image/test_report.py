@@ -540,3 +540,14 @@ def test_rows_that_were_left_out_are_listed_beside_the_results() -> None:
     here.report()
     assert here.status()["files"] == [*ALWAYS, "rejected.csv"]
     assert here.s3.bodies["output/depots/hk/rejected.csv"] == listed
+
+
+def test_without_time_to_refine_the_centroids_are_sagemakers_own() -> None:
+    here = run(refine="always")
+    here.report(seconds_left=lambda: 60.0001)
+    status = here.status()
+    assert status["state"] == "SUCCEEDED"
+    assert status["refinement"] == {"wanted": "always", "done": False}
+    (warning,) = status["warnings"]
+    assert "after 0 passes" in warning
+    assert status["files"] == ALWAYS

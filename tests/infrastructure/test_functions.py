@@ -21,7 +21,10 @@ SETTINGS: dict[str, type[FunctionSettings]] = {
 }
 ZIPPED = ["ingest", "start_training", "record_failure"]
 #: What a function's libraries read, and not the function itself.
-FOR_LIBRARIES = {"ingest": {"OPENBLAS_NUM_THREADS": "1"}}
+FOR_LIBRARIES = {
+    "ingest": {"OPENBLAS_NUM_THREADS": "1"},
+    "report": {"OPENBLAS_NUM_THREADS": "1"},
+}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

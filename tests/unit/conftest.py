@@ -9,10 +9,15 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import settings
 from moto import mock_aws
 
 from geoclusters.run import RunRecord, Upload
 from tests.statuses import statuses_are_as_documented  # noqa: F401
+
+# How long an example takes is the machine's affair.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 EVENTS = Path(__file__).parent.parent / "events"
 BUCKET = "data"
