@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 import socket
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from tests.image.border_files import (
     star,
     zipped,
 )
+from tests.image.conftest import ROOT
 
 DISTRICTS = "hong-kong/Hong_Kong_18_Districts/Hong_Kong_18_Districts"
 METRES_PER_DEGREE = 111_195
@@ -500,7 +500,20 @@ def test_gdal_stays_out_of_the_reports_process() -> None:
     assert done.stdout == "set()\n"
 
 
-def test_large_borders_leave_the_function_its_memory() -> None:
+#: Reads borders in a process that is small itself: what a child has at its start counts
+#: as its own.
+MEASURED = """
+import resource, sys
+from container import boundaries
+
+found = boundaries.read(open(sys.argv[1], "rb").read(), "b.gpkg")
+corners = sum(len(polygon.wkb) // 16 for polygon in found.polygons)
+peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(corners, peak_kb * 1024)
+"""
+
+
+def test_large_borders_leave_the_function_its_memory(tmp_path: Path) -> None:
     side = 60
     boxes = [
         shapely.segmentize(shapely.box(i, j, i + 1, j + 1), 0.01)
@@ -508,8 +521,15 @@ def test_large_borders_leave_the_function_its_memory() -> None:
         for j in range(side)
     ]
     layer = geopandas.GeoDataFrame(geometry=boxes, crs=4326)
-    found = boundaries.read(geopackage({"areas": layer}), "b.gpkg")
-    assert shapely.get_num_coordinates(found.polygons).sum() > 1_400_000
-    # In KB; the largest of all that these tests have started.
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    assert peak < limits.MOST_MEMORY_BYTES
+    path = tmp_path / "b.gpkg"
+    path.write_bytes(geopackage({"areas": layer}))
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    corners, peak = map(int, done.stdout.split())
+    assert corners > 1_400_000
+    assert peak < limits.MOST_MEMORY_BYTES * 3 / 4
