@@ -21,7 +21,7 @@ from geoclusters.errors import TableError
 MOST_RECORD_BYTES = 64 * 1024 * 1024
 
 #: Each of the next ones is twice as long.
-_FIRST_BLOCK_BYTES = 1024 * 1024
+_FIRST_BLOCK_BYTES = 2 * 1024 * 1024
 
 csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
 
