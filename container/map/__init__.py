@@ -78,7 +78,7 @@ def draw(
     density : Density, optional
         All places, counted in the cells of this view: drawn in place of points where
         there are more.
-    own_borders : array of shapely polygons or multipolygons, optional
+    own_borders : array of shapely (multi)polygons and (multi)linestrings, optional
         Areas to draw, in longitude and latitude; None for none.
     own_name : str
         What they are called.

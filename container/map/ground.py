@@ -70,8 +70,8 @@ def draw(axes: Axes, view: View, *, faint: bool = False) -> None:
     )
 
 
-def draw_own(axes: Axes, view: View, polygons: Geometries) -> None:
-    """Draw areas of one's own, on land and on sea.
+def draw_own(axes: Axes, view: View, shapes: Geometries) -> None:
+    """Draw areas and lines of one's own, on land and on sea.
 
     Parameters
     ----------
@@ -79,20 +79,24 @@ def draw_own(axes: Axes, view: View, polygons: Geometries) -> None:
         In metres of the view's projection; see `Frame.axes`.
     view : View
         What the map shows.
-    polygons : array of shapely polygons or multipolygons, shape (m,)
+    shapes : array of shapely (multi)polygons and (multi)linestrings, shape (m,)
         In longitude and latitude, within ±180° and ±90°; None for none. Those across
         the antimeridian are cut there (RFC 7946, 3.1.9).
     """
     bounds = view.bounds()
-    areas = _inside(polygons, bounds)
+    areas, own_lines = _inside(shapes, bounds, 2), _inside(shapes, bounds, 1)
     _fill(axes, view, areas, facecolor=OWN_AREA, edgecolor="none", zorder=1.5)
     lines = basemap.coast(areas, *bounds)
+    lines += [shapely.get_coordinates(line) for line in own_lines]
     _stroke(axes, view, lines, color=OWN_BORDER, linewidth=1.0, zorder=3.5)
 
 
-def _inside(polygons: Geometries, bounds: Bounds) -> Geometries:
-    """Return what of polygons is inside, moved by whole worlds, as single polygons."""
-    single = shapely.get_parts(polygons[~shapely.is_missing(polygons)])
+def _inside(shapes: Geometries, bounds: Bounds, dimensions: int) -> Geometries:
+    """Return what of areas (2) or lines (1) is inside, in single parts.
+
+    They are moved by whole worlds where that brings them inside.
+    """
+    single = shapely.get_parts(shapes[shapely.get_dimensions(shapes) == dimensions])
     found = []
     for world_deg in _WORLDS_DEG:
         moved = shapely.transform(single, np.array([world_deg, 0.0]).__add__)
@@ -105,8 +109,8 @@ def _inside(polygons: Geometries, bounds: Bounds) -> Geometries:
         )
         found.append(shapely.clip_by_rect(moved[is_near], *bounds))
     parts = shapely.get_parts(np.concatenate(found))
-    areas: Geometries = parts[shapely.get_dimensions(parts) == 2]
-    return areas
+    of_kind: Geometries = parts[shapely.get_dimensions(parts) == dimensions]
+    return of_kind
 
 
 def _draw_globe(axes: Axes, view: View) -> None:

@@ -408,6 +408,19 @@ def test_borders_of_ones_own_are_drawn_where_they_are() -> None:
         assert has_colour(picture, at, colour, 2, 4), (latitude, longitude)
 
 
+def test_lines_of_ones_own_are_drawn_without_filling_anything() -> None:
+    ring = [(-30.8, 40.6), (-30.8, 41.4), (-29.6, 41.4), (-29.6, 40.6)]
+    drawn = draw(OPEN_SEA, own_borders=np.array([shapely.LineString(ring), None]))
+    picture = pixels(drawn)
+    for latitude, longitude in ((41.0, -30.8), (41.4, -30.2), (41.0, -29.6)):
+        at = one(drawn, latitude, longitude)
+        assert has_colour(picture, at, style.OWN_BORDER, 2)
+    for latitude, longitude in ((40.6, -30.2), (41.05, -30.15)):  # open, and within
+        at = one(drawn, latitude, longitude)
+        assert not has_colour(picture, at, style.OWN_BORDER, 2)
+        assert has_colour(picture, at, style.SEA, 2, 4)
+
+
 def test_an_area_that_crosses_the_frame_has_no_border_along_it() -> None:
     drawn = draw(OPEN_SEA, own_borders=districts())
     picture = pixels(drawn)
