@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from container.nearest import Centroids, assigned_ahead
-from container.quantiles import find_quantiles
+from container.quantiles import Quantiles
 from container.statistics import ClusterStatistics, Tally
 from geoclusters.geodesy import GEOMETRIES
 from geoclusters.places import Places, make
@@ -152,7 +152,11 @@ def _memory(count: int, k: int = 15) -> Figures:
     start = time.perf_counter()
     statistics = _tallied(centroids, parts)
     between = time.perf_counter()
-    find_quantiles(centroids, statistics.histogram, parts)
+    quantiles = Quantiles(statistics.histogram)
+    with assigned_ahead(centroids, parts()) as ahead:
+        for _, assigned in ahead:
+            quantiles.add(assigned.cluster, assigned.distance_m)
+    assert quantiles.settle()
     return {
         "k": k,
         "first_pass_s": between - start,

@@ -1,6 +1,5 @@
 """The figures of a run that succeeded, under the names that docs/status.md explains."""
 
-import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -19,8 +18,8 @@ class Quality(NamedTuple):
     #: In the geometry's own squared unit.
     mean_square_distance: float
     mean_distance_m: float
-    #: NaN where it isn't defined.
-    davies_bouldin: float
+    #: None where it isn't defined.
+    davies_bouldin: float | None
 
 
 class Refinement(NamedTuple):
@@ -68,7 +67,7 @@ def figures(
         "mean_square_distance": quality.mean_square_distance,
         "mean_square_distance_unit": "m²" if is_spherical else "degrees²",
         "mean_distance_m": quality.mean_distance_m,
-        "davies_bouldin": _number(quality.davies_bouldin),
+        "davies_bouldin": quality.davies_bouldin,
         "empty_clusters": empty_clusters,
         "training": job.figures(),
         "refinement": _refinement(record, refinement),
@@ -89,11 +88,6 @@ def _refinement(record: RunRecord, refinement: Refinement | None) -> dict[str, A
         "trained": {
             "mean_square_distance": trained.mean_square_distance,
             "mean_distance_m": trained.mean_distance_m,
-            "davies_bouldin": _number(trained.davies_bouldin),
+            "davies_bouldin": trained.davies_bouldin,
         },
     }
-
-
-def _number(value: float) -> float | None:
-    """Return what JSON can hold: it knows neither NaN nor infinity."""
-    return value if math.isfinite(value) else None

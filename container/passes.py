@@ -96,11 +96,11 @@ def measure(run: Run, centroids: Centroids) -> Measured:
 class Details(NamedTuple):
     """What the last pass finds out."""
 
-    #: Medians and 95th percentiles in metres, in the centroids' order, shape (k, 2).
+    #: Medians and 95th percentiles in metres, shape (k, 2).
     quantiles_m: Floats
-    #: As of `Hulls.result`, by the clusters' numbers, shape (k,).
+    #: As of `Hulls.result`, shape (k,).
     hulls: NDArray[Any]
-    #: Places to show, `cluster` by the clusters' numbers; all if there are no more.
+    #: Places to show; all if there are no more.
     sampled: Sampled
     density: Density
 
@@ -110,7 +110,6 @@ def detail(
     centroids: Centroids,
     statistics: ClusterStatistics,
     *,
-    order: NDArray[np.intp],
     view: View,
     listing: AssignmentsFile,
     seed: int,
@@ -121,10 +120,9 @@ def detail(
     ----------
     run : Run
     centroids : Centroids
+        In the order in which they are numbered.
     statistics : ClusterStatistics
-        What `measure` found out about them.
-    order : array of int, shape (k,)
-        Indices of the centroids as they are numbered.
+        What `measure` found out about them, in the same order.
     view : View
         What the map shows.
     listing : AssignmentsFile
@@ -132,19 +130,15 @@ def detail(
     seed : int
         The same seed gives the same sample.
     """
-    number = np.empty(len(order), np.intp)
-    number[order] = np.arange(len(order))
     quantiles = Quantiles(statistics.histogram)
-    hulls = Hulls(
-        centroids.geometry, centroids.latitude[order], centroids.longitude[order]
-    )
+    hulls = Hulls(centroids.geometry, centroids.latitude, centroids.longitude)
     sample = Sample(MOST_POINTS, seed=seed)
     density = Density(view)
     with run.assigned(centroids) as parts:
         for part, assigned in parts:
-            cluster, distance_m = number[assigned.cluster], assigned.distance_m
+            cluster, distance_m = assigned.cluster, assigned.distance_m
             listing.add(part, cluster, distance_m)
-            quantiles.add(assigned.cluster, distance_m)
+            quantiles.add(cluster, distance_m)
             hulls.add(part, cluster, distance_m)
             sample.add(part, cluster, distance_m)
             density.add(part["latitude"], part["longitude"])

@@ -7,14 +7,12 @@ Bins are cut by the bits of a float64: read as integers, those of positive numbe
 in the numbers' order, and their upper bits are a logarithm.
 """
 
-from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from container.nearest import Centroids, assigned_ahead, batches
-from geoclusters.places import Places
+from container.nearest import batches
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -229,20 +227,6 @@ class Quantiles:
             msg = "the quantiles aren't settled: add all the places, then call settle"
             raise ValueError(msg)
         return self._values.copy()
-
-
-def find_quantiles(
-    centroids: Centroids, histogram: Histogram, parts: Callable[[], Iterable[Places]]
-) -> Floats:
-    """Return `Quantiles.result()` of what lies in parts, reading them once or more."""
-    quantiles = Quantiles(histogram)
-    is_settled = False
-    while not is_settled:
-        with assigned_ahead(centroids, parts()) as ahead:
-            for _, assigned in ahead:
-                quantiles.add(assigned.cluster, assigned.distance_m)
-        is_settled = quantiles.settle()
-    return quantiles.result()
 
 
 class _Kept(NamedTuple):

@@ -1,6 +1,5 @@
 """From SageMaker's centroids to the files of a run's answer."""
 
-import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -112,27 +111,31 @@ def write_results(
         If a newer upload's files stand there.
     """
     found = _find(record, features, run)
-    latitude, longitude = found.centroids.latitude, found.centroids.longitude
-    order = cluster_order(latitude, longitude, found.statistics.size)
+    order = cluster_order(
+        found.centroids.latitude, found.centroids.longitude, found.statistics.size
+    )
+    centroids = found.centroids.reordered(order)
+    statistics = found.statistics.reordered(order)
     view = View.of(found.measured.extent)
     packed = record.rows_usable > gzip_above_rows
     list_name, list_type = assignments.PACKED if packed else assignments.PLAIN
     with (
         outputs.stream(list_name, list_type) as stream,
         assignments.written_to(
-            stream, has_ids=has_ids(found.statistics.nearest), packed=packed
+            stream, has_ids=has_ids(statistics.nearest), packed=packed
         ) as listing,
     ):
         details = detail(
             run,
-            found.centroids,
-            found.statistics,
-            order=order,
+            centroids,
+            statistics,
             view=view,
             listing=listing,
             seed=int(record.run_id, 16),
         )
-    table = centroid_table(latitude, longitude, found.statistics, details.quantiles_m)
+    table = centroid_table(
+        centroids.latitude, centroids.longitude, statistics, details.quantiles_m
+    )
     warnings = _warnings(found)
     if borders is not None:
         warnings += _name_areas(table, borders)
@@ -146,7 +149,7 @@ def write_results(
         outputs.put(name, body, content_type)
     return Results(
         files=(CENTROIDS_NAME, list_name, *others),
-        statistics=found.statistics,
+        statistics=statistics,
         quality=_quality(found.centroids, found.measured),
         refinement=found.refinement,
         warnings=warnings,
@@ -216,11 +219,10 @@ def _find(record: RunRecord, features: Floats, run: Run) -> _Found:
 
 def _quality(centroids: Centroids, measured: Measured) -> Quality:
     statistics = measured.statistics
-    index = davies_bouldin(centroids, statistics)
     return Quality(
         statistics.mean_square_distance,
         statistics.overall_mean_distance_m,
-        math.nan if index is None else index,
+        davies_bouldin(centroids, statistics),
     )
 
 

@@ -1,5 +1,4 @@
 import json
-import math
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.statuses import problem
 
 PRICES = Prices(instance_type="ml.m5.large", instance_hour_usd=0.115, date="2026-08-11")
 QUALITY = Quality(5_000.5, 61.25, 0.75)
-REFINED = Refinement(4, "no centroid moved 1 m", Quality(5_100.0, 62.0, math.nan))
+REFINED = Refinement(4, "no centroid moved 1 m", Quality(5_100.0, 62.0, None))
 
 
 def record(**changes: Any) -> RunRecord:
@@ -84,7 +83,7 @@ def test_of_refined_centroids_both_figures_are_shown() -> None:
 
 
 def test_an_index_that_is_not_defined_is_null() -> None:
-    quality = QUALITY._replace(davies_bouldin=math.nan)
+    quality = QUALITY._replace(davies_bouldin=None)
     assert published(record(), quality=quality)["davies_bouldin"] is None
 
 

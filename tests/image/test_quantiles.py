@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from container.nearest import Centroids
-from container.quantiles import Histogram, Quantiles, find_quantiles
+from container.quantiles import Histogram, Quantiles
 from geoclusters.geodesy import GEOMETRIES
 from geoclusters.places import make
 
@@ -139,13 +139,10 @@ def test_quantiles_of_places_are_found_by_reading_them_once() -> None:
     assigned = centroids.assign(places)
     histogram = Histogram(9)
     histogram.add(assigned.cluster, assigned.distance_m)
-    read = 0
-
-    def parts() -> list[NDArray[np.void]]:
-        nonlocal read
-        read += 1
-        return np.array_split(places, 4)
-
-    quantiles = find_quantiles(centroids, histogram, parts)
-    assert np.array_equal(quantiles, by_numpy(9, assigned.cluster, assigned.distance_m))
-    assert read == 1
+    quantiles = Quantiles(histogram)
+    for part in np.array_split(places, 4):
+        of_part = centroids.assign(part)
+        quantiles.add(of_part.cluster, of_part.distance_m)
+    assert quantiles.settle()
+    expected = by_numpy(9, assigned.cluster, assigned.distance_m)
+    assert np.array_equal(quantiles.result(), expected)
