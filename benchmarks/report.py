@@ -51,7 +51,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--places", type=int, default=1_000_000, help="of the passes")
+    parser.add_argument("--places", type=int, default=4_000_000, help="of the passes")
     parser.add_argument(
         "--memory-places",
         type=int,

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 #: Places that are worked on at a time: their columns fit a processor's cache.
-BATCH: Final = 2**14
+BATCH: Final = 2**15
 
 #: So few distances are computed at once rather than thought about, …
 _FEW_DISTANCES: Final = 2**12
@@ -123,8 +123,10 @@ class Centroids:
         part : Places, shape (n,)
         """
         count = len(part)
-        latitude = np.ascontiguousarray(part["latitude"])
-        longitude = np.ascontiguousarray(part["longitude"])
+        latitude, longitude = np.empty(count), np.empty(count)
+        for batch in batches(count):  # the second column is then near at hand
+            latitude[batch] = part["latitude"][batch]
+            longitude[batch] = part["longitude"][batch]
         cluster = self._nearest(latitude, longitude, self._distinct)
         distance_m, square = np.empty(count), np.empty(count)
         box = np.empty((2, self.features.shape[1]))
@@ -344,8 +346,8 @@ class _Cells:
     def of(self, latitude: Floats, longitude: Floats) -> Indices:
         """Return the cells in which places lie."""
         cell: Indices
-        cell = ((latitude - self._south) * self._rows_a_degree).astype(np.intp)
-        column = ((longitude - self._west) * self._columns_a_degree).astype(np.intp)
+        cell = _steps(latitude, self._south, self._rows_a_degree)
+        column = _steps(longitude, self._west, self._columns_a_degree)
         np.minimum(cell, self._rows - 1, out=cell)
         np.minimum(column, self._columns - 1, out=column)
         cell *= self._columns
@@ -408,12 +410,12 @@ def _may_be_nearest(
     middles, centroids = middles - origin, centroids - origin
     of_middles = (middles**2).sum(axis=1)
     of_centroids = (centroids**2).sum(axis=1)
-    squares = middles @ (-2 * centroids.T)
+    squares = _products(middles, -2 * centroids)
     squares += of_centroids
     squares += of_middles[:, np.newaxis]
     nearest = squares.argmin(axis=1)
     terms = of_centroids + of_centroids[nearest][:, np.newaxis]
-    bound = centroids[nearest] @ (-2 * centroids.T)
+    bound = _products(centroids[nearest], -2 * centroids)
     bound += terms  # ‖c − a‖²
     terms += of_middles.max()
     terms *= _ROUNDING
@@ -424,6 +426,18 @@ def _may_be_nearest(
     bound += np.take_along_axis(squares, nearest[:, np.newaxis], axis=1)
     may: NDArray[np.bool_] = squares <= bound
     return may
+
+
+def _products(some: Floats, others: Floats) -> Floats:
+    """Return the scalar product of each vector with each other.
+
+    Not by `@`: for so few features other threads help little, and they look out for
+    more work so busily that they take the processor from whoever is at work.
+    """
+    products = np.zeros((len(some), len(others)))
+    for one, other in zip(some.T, others.T, strict=True):
+        products += np.multiply.outer(one, other)
+    return products
 
 
 def _shape(height: float, width: float, most: int) -> tuple[int, int]:
@@ -441,6 +455,13 @@ def _widest_cosine(south: ArrayLike, north: ArrayLike) -> Floats:
     nearest = np.maximum(np.maximum(south, np.negative(north)), 0.0)
     cosine: Floats = np.cos(np.radians(nearest))
     return np.maximum(cosine, 1e-3)
+
+
+def _steps(degrees: Floats, start: float, steps_a_degree: float) -> Indices:
+    """Return how many whole steps each is from a start."""
+    offset = degrees - start
+    offset *= steps_a_degree
+    return offset.astype(np.intp)
 
 
 def _squares(features: Floats, centroids: Floats, cluster: Indices) -> Floats:

@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 #: Reference System 1980, Bulletin Géodésique 54 (1980).
 EARTH_RADIUS_M: Final = 6_371_008.8
 
+#: Radians of a degree.
+_RADIAN: Final = np.pi / 180
+
 
 def to_cartesian(
     latitude: Floats, longitude: Floats, *, order: Literal["C", "F"] = "C"
@@ -31,7 +34,8 @@ def to_cartesian(
     order : str
         How they lie in memory: place by place, or (F) column by column.
     """
-    phi, lam = np.radians(latitude), np.radians(longitude)
+    # Some times as fast as `radians`.
+    phi, lam = latitude * _RADIAN, longitude * _RADIAN
     cos_phi = np.cos(phi)
     cos_phi *= EARTH_RADIUS_M
     xyz = np.empty((len(phi), 3), order=order)
@@ -69,8 +73,10 @@ def direction_is_defined(xyz: Floats) -> NDArray[np.bool_]:
 
 def chord_to_arc_m(chord_m: Floats) -> Floats:
     """Return great-circle distances of straight-line distances, both in metres."""
-    half = np.minimum(chord_m / (2 * EARTH_RADIUS_M), 1.0)
-    arc_m: Floats = 2 * EARTH_RADIUS_M * np.arcsin(half)
+    arc_m: Floats = chord_m / (2 * EARTH_RADIUS_M)
+    np.minimum(arc_m, 1.0, out=arc_m)
+    np.arcsin(arc_m, out=arc_m)
+    arc_m *= 2 * EARTH_RADIUS_M
     return arc_m
 
 
