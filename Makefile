@@ -29,7 +29,7 @@ test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 test-infrastructure: .venv/dev node_modules/ready
 	.venv/bin/python -m pytest -q tests/infrastructure
 
-test-sdk: .venv-sdk/ready
+test-sdk: .venv-sdk/ready .venv-cloud/ready .venv-report/ready
 	.venv-sdk/bin/python -m pytest -q tests/sdk
 
 test-image: .venv-report/test node_modules/ready

@@ -1,0 +1,177 @@
+"""The SDK's own estimator, unpatched, against the embedded cloud."""
+
+import csv
+import io
+import re
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sagemaker import KMeans, Session
+from sagemaker.exceptions import UnexpectedStatusException
+
+from local.cloud import ACCOUNT, CLOUD_PYTHON, REGION, REPORT_PYTHON, Cloud
+
+_BUCKET = "notebook"
+_ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/Notebook"
+_CAMERAS = (
+    Path(__file__).parents[3] / "shared/data/hong-kong/Traffic_Camera_Locations_En.csv"
+)
+#: mxnet lives in an environment of its own: the model goes there, the numbers return.
+_LOAD = """
+import sys, mxnet, numpy
+(centroids,) = mxnet.nd.load(sys.argv[1])
+numpy.save(sys.argv[2], centroids.asnumpy())
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """Yield a cloud with a bucket, in this process's environment too."""
+    for python in (CLOUD_PYTHON, REPORT_PYTHON):
+        if not python.exists():
+            pytest.skip("the embedded cloud's environments are missing: run `make`")
+    with Cloud() as cloud, pytest.MonkeyPatch.context() as environment:
+        for name, value in cloud.environment().items():
+            environment.setenv(name, value)
+        cloud.client("s3").create_bucket(Bucket=_BUCKET)
+        yield cloud
+
+
+@pytest.fixture
+def session(cloud: Cloud) -> Session:
+    """Return a session as a notebook has it, which is told its bucket.
+
+    To find one by itself the SDK asks AWS's own STS, wherever the endpoints are.
+    """
+    return Session(boto3.Session(region_name=REGION), default_bucket=_BUCKET)
+
+
+def estimator(session: Session, k: int, **options: Any) -> KMeans:
+    return KMeans(
+        role=_ROLE,
+        instance_count=1,
+        instance_type="ml.m5.large",
+        k=k,
+        sagemaker_session=session,
+        **options,
+    )
+
+
+def clumps(n: int, k: int) -> NDArray[np.float32]:
+    rng = np.random.default_rng(k)
+    middles = rng.uniform(-100, 100, (k, 2))
+    return (middles[rng.integers(0, k, n)] + rng.normal(size=(n, 2))).astype("float32")
+
+
+def cameras() -> NDArray[np.float32]:
+    if not _CAMERAS.exists():
+        pytest.skip(f"{_CAMERAS.name} is missing: the folder of shared data isn't here")
+    with _CAMERAS.open(encoding="utf-8-sig", newline="") as file:
+        rows = [(row["latitude"], row["longitude"]) for row in csv.DictReader(file)]
+    return np.array(rows, np.float64).astype(np.float32)
+
+
+def centroids_of(model: KMeans, cloud: Cloud, folder: Path) -> NDArray[np.float32]:
+    """Return what a notebook finds in a trained model, by mxnet's own `nd.load`."""
+    key = model.model_data.removeprefix(f"s3://{_BUCKET}/")
+    body = cloud.client("s3").get_object(Bucket=_BUCKET, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        archive.extractall(folder, filter="data")
+    loaded = folder / "centroids.npy"
+    model_file = folder / "model_algo-1"
+    subprocess.run(
+        [str(REPORT_PYTHON), "-c", _LOAD, str(model_file), str(loaded)],
+        check=True,
+        timeout=60,
+    )
+    centroids: NDArray[np.float32] = np.load(loaded)
+    return centroids
+
+
+def test_fit_prints_the_jobs_log_and_returns_with_a_model(
+    cloud: Cloud, session: Session, tmp_path: Path
+) -> None:
+    points = clumps(2_000, 5)
+    model = estimator(session, 5)
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        model.fit(model.record_set(points), wait=True, logs=True)
+    text = printed.getvalue()
+    assert "Docker entrypoint called with argument(s): train" in text
+    assert re.search(r"#quality_metric: host=algo-1, train msd <loss>=\d", text)
+    assert re.search(r"Training seconds: \d+", text)
+    assert re.search(r"Billable seconds: \d+", text)
+    job = model.latest_training_job.name
+    assert model.model_data.endswith(f"/{job}/output/model.tar.gz")
+    centroids = centroids_of(model, cloud, tmp_path)
+    assert centroids.shape == (5, 2)
+    low, high = points.min(axis=0), points.max(axis=0)
+    assert ((low <= centroids) & (centroids <= high)).all()
+
+
+def test_the_notebook_finds_fifteen_depots_among_hong_kongs_cameras(
+    cloud: Cloud, session: Session, tmp_path: Path
+) -> None:
+    places = cameras()
+    model = estimator(session, 15, output_path=f"s3://{_BUCKET}/models")
+    model.fit(model.record_set(places), wait=True, logs=False)
+    centroids = centroids_of(model, cloud, tmp_path)
+    assert centroids.shape == (15, 2)
+    # Each is a mean of cameras: it lies among them.
+    low, high = places.min(axis=0), places.max(axis=0)
+    assert ((low <= centroids) & (centroids <= high)).all()
+    exact = places.astype(np.float64)
+    squares = ((exact[:, np.newaxis] - centroids) ** 2).sum(axis=2)
+    # The best that exists is 0.000367 degrees²; noise in float32 costs a third, or more.
+    assert 0.000366 < squares.min(axis=1).mean() < 0.0008
+    description = cloud.client("sagemaker").describe_training_job(
+        TrainingJobName=model.latest_training_job.name
+    )
+    (msd,) = description["FinalMetricDataList"]
+    assert msd["MetricName"] == "train:msd"
+    # What the job says of itself is no such bound: of degrees, it is mostly noise.
+    assert abs(msd["Value"]) < 0.001
+
+
+def test_a_failing_job_raises_the_sdks_own_exception_with_the_reason(
+    session: Session,
+) -> None:
+    model = estimator(session, 50)
+    records = model.record_set(clumps(20, 3))
+    # In 5 s the first look finds it failed; with logs there is another flush.
+    with pytest.raises(UnexpectedStatusException) as raised:
+        model.fit(records, wait=True, logs=False)
+    assert raised.value.actual_status == "Failed"
+    assert "ClientError" in str(raised.value)
+    assert "k=50" in str(raised.value)
+
+
+def test_boto3s_waiter_returns_when_jobs_have_ended(
+    cloud: Cloud, session: Session
+) -> None:
+    model = estimator(session, 3)
+    records = model.record_set(clumps(300, 3))
+    model.fit(records, wait=False)
+    job = model.latest_training_job.name
+    client = cloud.client("sagemaker")
+    waiter = client.get_waiter("training_job_completed_or_stopped")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(
+            waiter.wait,
+            TrainingJobName=job,
+            WaiterConfig={"Delay": 1, "MaxAttempts": 60},
+        )
+        waiting.result(timeout=90)
+    end = client.describe_training_job(TrainingJobName=job)
+    assert end["TrainingJobStatus"] == "Completed"
+    assert end["TrainingEndTime"].timestamp() <= time.time()
