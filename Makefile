@@ -13,7 +13,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
 
-.PHONY: help demo test test-unit test-infrastructure test-image test-browser test-sdk test-integration synth check bench-readers bench-ingest bench-report lock clean
+.PHONY: help demo test test-unit test-infrastructure test-image test-browser test-sdk test-integration synth check bench-readers bench-ingest bench-report bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -60,6 +60,9 @@ bench-ingest: .venv/dev .venv-sdk/ready ## measure how fast tables become traini
 
 bench-report: .venv-report/test ## measure how fast the report is, and its memory
 	.venv-report/bin/python -m benchmarks.report
+
+bench-quality: .venv/dev ## measure how good the clusters are, step by step (takes hours)
+	.venv/bin/python -m benchmarks.quality
 
 lock: .venv/deploy ## pin what the .in files ask for
 	./requirements/lock.sh

@@ -3,7 +3,8 @@
 The algorithm initialises k × `extra_center_factor` centres from the first mini-batch,
 moves them through the data in its order, and shrinks them to k at the end, the best of
 `local_lloyd_num_trials` starts. What its defaults cost, and what these choices give,
-was measured (docs/algorithm.md): many centres matter most, starts next, epochs little.
+was measured (docs/algorithm.md): many centres that lie well apart matter most, starts
+next, epochs little.
 
 Names, ranges and defaults:
 https://docs.aws.amazon.com/sagemaker/latest/dg/k-means-api-config.html
@@ -19,11 +20,15 @@ _USUAL_FACTOR = 10
 #: Centres are records of the first mini-batch; of a small file take this part at most.
 #: (SageMaker is known to train on 210 records with 150 initial centres.)
 _CENTERS_PER_RECORDS = (5, 7)
+#: Where that is less than so many a cluster, so many are taken if there are as many.
+_FEWEST_FACTOR = 4
 _DEFAULT_MINI_BATCH = 5_000
 _RECORDS_PER_CENTER = 4
 _SMALL_FILE_ROWS = 200_000
 _SMALL_FILE_EPOCHS = 3
 _FEWEST_TRIALS, _MOST_TRIALS = 20, 200
+#: In a start each pass computes centres × k distances; all starts' together are these.
+_TRIALS_DISTANCES = 25_000_000
 
 
 def mini_batch_size(k: int) -> int:
@@ -63,7 +68,8 @@ def extra_center_factor(n: int, k: int) -> int:
         Clusters, at least 2.
     """
     part, whole = _CENTERS_PER_RECORDS
-    return max(1, min(_largest_factor(k), n * part // (whole * k)))
+    usual = n * part // (whole * k)
+    return max(1, min(_largest_factor(k), max(usual, min(n // k, _FEWEST_FACTOR))))
 
 
 def hyperparameters(n: int, k: int, feature_dim: int) -> dict[str, str]:
@@ -89,16 +95,18 @@ def hyperparameters(n: int, k: int, feature_dim: int) -> dict[str, str]:
             f"expected 2 <= k <= n and feature_dim >= 1; got {k=}, {n=}, {feature_dim=}"
         )
         raise ValueError(msg)
-    trials = max(_FEWEST_TRIALS, min(_MOST_TRIALS, _CENTERS // k))
+    factor = extra_center_factor(n, k)
+    trials = min(_MOST_TRIALS, _TRIALS_DISTANCES // (k * factor * k))
     return {
         "k": str(k),
         "feature_dim": str(feature_dim),
         "mini_batch_size": str(mini_batch_size(k)),
         "epochs": str(_SMALL_FILE_EPOCHS if n <= _SMALL_FILE_ROWS else 1),
-        "init_method": "random",
-        "extra_center_factor": str(extra_center_factor(n, k)),
+        # Centres chosen at random leave out what is small and far off.
+        "init_method": "kmeans++",
+        "extra_center_factor": str(factor),
         "local_lloyd_init_method": "kmeans++",
-        "local_lloyd_num_trials": str(trials),
+        "local_lloyd_num_trials": str(max(_FEWEST_TRIALS, trials)),
         "eval_metrics": '["msd"]',
         "force_dense": "True",
     }

@@ -60,6 +60,20 @@ def test_a_small_file_keeps_centres_below_its_records() -> None:
     assert extra_center_factor(15, 15) == 1
 
 
+def test_many_clusters_of_a_small_file_still_have_centres_to_choose_from() -> None:
+    # (One centre a cluster would leave nothing to shrink.)
+    assert extra_center_factor(210, 100) == 2
+    assert extra_center_factor(390, 100) == 3
+
+
+def test_starts_are_fewer_where_each_costs_more() -> None:
+    trials = [
+        int(hyperparameters(n, k, 3)["local_lloyd_num_trials"])
+        for n, k in ((1_000, 100), (100_000, 100), (100_000, 1_000))
+    ]
+    assert trials == [200, 50, 20]
+
+
 def test_a_large_file_costs_one_pass_and_a_bounded_number_of_centres() -> None:
     chosen = hyperparameters(10_000_000, 100, 3)
     assert chosen["epochs"] == "1"
