@@ -132,7 +132,7 @@ def test_the_notebook_finds_fifteen_depots_among_hong_kongs_cameras(
     assert ((low <= centroids) & (centroids <= high)).all()
     exact = places.astype(np.float64)
     squares = ((exact[:, np.newaxis] - centroids) ** 2).sum(axis=2)
-    # The best that exists is 0.000367 degrees²; noise in float32 costs a third, or more.
+    # The best that exists is 0.000367 degrees²; float32 costs a third, or more.
     assert 0.000366 < squares.min(axis=1).mean() < 0.0008
     description = cloud.client("sagemaker").describe_training_job(
         TrainingJobName=model.latest_training_job.name
