@@ -19,6 +19,7 @@ from local.sagemaker.aws import Aws
 from local.sagemaker.errors import (
     ApiError,
     SerializationError,
+    ThrottlingError,
     UnknownOperationError,
 )
 from local.sagemaker.events import EVENTS_PATH, Publisher
@@ -89,6 +90,7 @@ class SageMaker:
         }
         handler = type("Handler", (_Handler,), {"sagemaker": self})
         self._server = _Server(("127.0.0.1", options.port), handler)
+        self._throttle_lock = threading.Lock()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="api", daemon=True
         )
@@ -127,9 +129,16 @@ class SageMaker:
                 f"This SageMaker stand-in knows {', '.join(self._operations)}, "
                 f"not {operation!r}."
             )
+        self._throttle()
         request = _json_object(body)
         validate(operation, request)
         return execute(request)
+
+    def _throttle(self) -> None:
+        with self._throttle_lock:
+            if self.settings.throttle > 0:
+                self.settings.throttle -= 1
+                raise ThrottlingError("Rate exceeded")
 
     def change_settings(self, body: bytes) -> dict[str, Any]:
         """Set those settings that a JSON object names; answer all."""

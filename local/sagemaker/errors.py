@@ -46,5 +46,11 @@ class ResourceLimitExceededError(ApiError):
     code, status = "ResourceLimitExceeded", 400
 
 
+class ThrottlingError(ApiError):
+    """Too many calls in a short time."""
+
+    code, status = "ThrottlingException", 400
+
+
 class JobFailure(Exception):  # noqa: N818 - an outcome, not a fault of this program
     """A job ends Failed; the message is its FailureReason."""

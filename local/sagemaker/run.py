@@ -42,11 +42,14 @@ class Settings:
         Instances of one type that may run at a time; None is no limit.
     stop_grace_seconds : float
         How long a trainer has between SIGTERM and SIGKILL.
+    throttle : int
+        So many of the next calls are refused, as if there had been too many.
     """
 
     uploading_seconds: float = 0.0
     quota: int | None = None
     stop_grace_seconds: float = 120.0
+    throttle: int = 0
 
 
 class _StoppedEarlyError(Exception):

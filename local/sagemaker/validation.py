@@ -1,11 +1,11 @@
 """What SageMaker says about a request before it looks at its jobs.
 
-Required members, types, enums and a few rules come from botocore's own service model
-or from the API reference. Patterns are checked for the job's name only.
+Required members, types, enums, lengths, ranges and patterns come from botocore's own
+service model, a few rules beyond it from the API reference.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from botocore.model import ServiceModel
 from local.sagemaker.errors import SerializationError, ValidationError
 
 JOB_NAME_PATTERN = "^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
-"""As it stands in SageMaker's messages; the whole name must match it."""
+"""As it stands in SageMaker's messages; the model has it without the caret."""
 
 # The service model doesn't require these, SageMaker does for the jobs we can run.
 _ALSO_REQUIRED = {
@@ -37,6 +37,13 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
     "map": (dict,),
     "list": (list,),
+}
+_NUMBERS = ("integer", "long", "float", "double")
+#: Classes of characters that Python's expressions don't know, as they know them.
+_CLASSES = {
+    r"\p{Alnum}": "a-zA-Z0-9",
+    # Letters, separators and numbers: Python's word characters and Unicode's spaces.
+    r"\p{L}\p{Z}\p{N}": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
 _KMEANS_IMAGE = re.compile(r"[^/]+/kmeans:(1|latest)")
 
@@ -61,7 +68,8 @@ def validate(operation: str, request: dict[str, Any]) -> None:
     faults += [
         _null(name) for name in _ALSO_REQUIRED.get(operation, ()) if name not in request
     ]
-    faults += _RULES[operation](request)
+    if operation == "CreateTrainingJob":
+        faults += _create_rules(request)
     if faults:
         plural = "errors" if len(faults) > 1 else "error"
         message = f"{len(faults)} validation {plural} detected: {'; '.join(faults)}"
@@ -90,11 +98,35 @@ def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
         for key, item in value.items():
             where = f"{path}.{key}.member"
             yield from _faults(shape.value, item, where)
-    elif shape.type_name == "string":
-        allowed = shape.metadata.get("enum")
-        if allowed and value not in allowed:
-            rule = f"Member must satisfy enum value set: [{', '.join(allowed)}]"
-            yield _fault(value, path, rule)
+    for rule in _broken_rules(shape, value):
+        yield _fault(value, path, rule)
+
+
+def _broken_rules(shape: Any, value: Any) -> Iterator[str]:
+    """Yield the rules of a value's own that it doesn't keep, in SageMaker's words."""
+    allowed = shape.metadata.get("enum")
+    if allowed and value not in allowed:
+        yield f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+    is_number = shape.type_name in _NUMBERS
+    what, size = ("value", value) if is_number else ("length", 0)
+    if not is_number and hasattr(value, "__len__"):
+        size = len(value)
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if least is not None and size < least:
+        yield f"Member must have {what} greater than or equal to {least}"
+    if most is not None and size > most:
+        yield f"Member must have {what} less than or equal to {most}"
+    pattern = shape.metadata.get("pattern")
+    if pattern and not _expression(pattern).fullmatch(value):
+        shown = JOB_NAME_PATTERN if shape.name == "TrainingJobName" else pattern
+        yield f"Member must satisfy regular expression pattern: {shown}"
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    for java, python in _CLASSES.items():
+        pattern = pattern.replace(java, python)
+    return re.compile(pattern)
 
 
 def _has_type(value: Any, type_name: str) -> bool:
@@ -104,7 +136,7 @@ def _has_type(value: Any, type_name: str) -> bool:
 
 
 def _create_rules(request: dict[str, Any]) -> list[str]:
-    faults = _name_rules(request)
+    faults = []
     resources = request.get("ResourceConfig") or {}
     for name in ("InstanceType", "InstanceCount", "VolumeSizeInGB"):
         path = f"ResourceConfig.{name}"
@@ -114,39 +146,6 @@ def _create_rules(request: dict[str, Any]) -> list[str]:
         elif resources and name not in resources:
             faults.append(_null(path))
     return faults
-
-
-def _name_rules(request: dict[str, Any]) -> list[str]:
-    name = request.get("TrainingJobName")
-    if name is None:  # required: said already
-        return []
-    faults = []
-    if not re.fullmatch(JOB_NAME_PATTERN, name):
-        rule = f"Member must satisfy regular expression pattern: {JOB_NAME_PATTERN}"
-        faults.append(_fault(name, "TrainingJobName", rule))
-    if len(name) > 63:
-        rule = "Member must have length less than or equal to 63"
-        faults.append(_fault(name, "TrainingJobName", rule))
-    return faults
-
-
-def _list_rules(request: dict[str, Any]) -> list[str]:
-    most = request.get("MaxResults", 1)
-    if most < 1:
-        rule = "Member must have value greater than or equal to 1"
-    elif most > 100:
-        rule = "Member must have value less than or equal to 100"
-    else:
-        return []
-    return [_fault(most, "MaxResults", rule)]
-
-
-_RULES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
-    "CreateTrainingJob": _create_rules,
-    "DescribeTrainingJob": _name_rules,
-    "StopTrainingJob": _name_rules,
-    "ListTrainingJobs": _list_rules,
-}
 
 
 def _refuse_what_we_cannot_run(request: dict[str, Any]) -> None:

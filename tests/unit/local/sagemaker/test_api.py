@@ -97,6 +97,34 @@ def test_all_that_is_wrong_is_said_at_once(service: Service, unchecked: Any) -> 
     assert "Member must satisfy enum value set: [Pipe, File, FastFile]" in message
 
 
+def test_lengths_ranges_and_patterns_are_those_of_the_service(
+    service: Service, unchecked: Any
+) -> None:
+    request = service.request("n" * 64)
+    request["RoleArn"] = "a role by its name alone"
+    request["InputDataConfig"][0]["ChannelName"] = "my channel"
+    request["StoppingCondition"] = {"MaxRuntimeInSeconds": 0}
+    request["Tags"] = [{"Key": "Größe ok", "Value": "a|b"}]
+    request["HyperParameters"] = {"k": "1" * 2501}
+    code, message = error_of(unchecked.create_training_job, **request)
+    assert code == "ValidationException"
+    # The name is too long, and so for its pattern too.
+    assert message.startswith("7 validation errors detected: ")
+    for fault in (
+        "at 'trainingJobName' failed to satisfy constraint: Member must have length "
+        "less than or equal to 63",
+        "Value 'a role by its name alone' at 'roleArn' failed to satisfy constraint: "
+        r"Member must satisfy regular expression pattern: arn:aws[a-z\-]*:iam::\d{12}",
+        "Value 'my channel' at 'inputDataConfig.1.member.channelName'",
+        "Value '0' at 'stoppingCondition.maxRuntimeInSeconds' failed to satisfy "
+        "constraint: Member must have value greater than or equal to 1",
+        "Value 'a|b' at 'tags.1.member.value'",
+        "at 'hyperParameters.k.member' failed to satisfy constraint: Member must have "
+        "length less than or equal to 2500",
+    ):
+        assert fault in message
+
+
 def test_a_member_of_the_wrong_type_cannot_be_read(
     service: Service, unchecked: Any
 ) -> None:
@@ -249,6 +277,25 @@ def test_what_is_not_json_cannot_be_read(service: Service) -> None:
     headers = {"X-Amz-Target": "SageMaker.DescribeTrainingJob"}
     status, answer = post(service.server.endpoint_url, b"{", headers)
     assert (status, answer["__type"]) == (400, "SerializationException")
+
+
+def test_calls_are_throttled_on_demand_and_clients_try_again(service: Service) -> None:
+    service.create("job")
+    service.server.settings.throttle = 3
+    describe = service.client.describe_training_job
+    code, message = error_of(describe, TrainingJobName="job")
+    assert (code, message) == ("ThrottlingException", "Rate exceeded")
+    config = Config(retries={"mode": "standard", "total_max_attempts": 3}, proxies={})
+    patient = boto3.client(
+        "sagemaker",
+        endpoint_url=service.server.endpoint_url,
+        **{**KEYS, "config": config},
+    )
+    answer = patient.describe_training_job(TrainingJobName="job")
+    assert answer["TrainingJobName"] == "job"
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 2
+    patient.close()
+    assert service.server.settings.throttle == 0
 
 
 def test_settings_change_while_the_server_runs(service: Service) -> None:
