@@ -61,8 +61,8 @@ bench-ingest: .venv/dev .venv-sdk/ready ## measure how fast tables become traini
 bench-report: .venv-report/test ## measure how fast the report is, and its memory
 	.venv-report/bin/python -m benchmarks.report
 
-bench-quality: .venv/dev ## measure how good the clusters are, step by step (takes hours)
-	.venv/bin/python -m benchmarks.quality
+bench-quality: .venv-report/test ## measure how good the clusters are, step by step (takes hours)
+	.venv-report/bin/python -m benchmarks.quality
 
 lock: .venv/deploy ## pin what the .in files ask for
 	./requirements/lock.sh

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-import pandas as pd
+import polars as pl
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -35,8 +35,12 @@ def read(table: str, latitude: str, longitude: str, data: Path) -> Places:
         If the folder of data has no such table.
     """
     names = [latitude, longitude]
-    rows = pd.read_csv(data / table, usecols=names, encoding="utf-8-sig")[names]
-    found = rows.dropna().to_numpy(np.float64)
+    # (polars reads no number that begins with a plus sign)
+    text = pl.read_csv(data / table, columns=names, null_values="", infer_schema=False)
+    rows = text.select(
+        pl.col(name).str.strip_chars_start("+").cast(pl.Float64) for name in names
+    )
+    found = rows.drop_nulls().to_numpy()
     found = found[(found != 0).any(axis=1)]
     return Places(found[:, 0].copy(), found[:, 1].copy())
 

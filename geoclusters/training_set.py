@@ -59,11 +59,13 @@ class FairSample:
     Software 11 (1985), algorithm R, for blocks of records.
     """
 
-    def __init__(self, size: int, width: int, rng: np.random.Generator) -> None:
+    def __init__(self, size: int, width: int, seed: int) -> None:
         self._sample = np.empty((size, width), np.float32)
         # Two sources of chance, each used in the records' order: so how these are
         # divided into blocks makes no difference.
-        self._rng, self._slot_rng = rng.spawn(2)
+        chance, slots = np.random.SeedSequence(seed).spawn(2)
+        self._rng = np.random.default_rng(chance)
+        self._slot_rng = np.random.default_rng(slots)
         self._seen = 0
 
     def offer(self, records: Records) -> Records:
@@ -125,8 +127,7 @@ class TrainingSet:
         self._geometry = geometry
         width = geometry.feature_dim
         self._rows_a_shard = most_shard_bytes // recordio.record_bytes(width)
-        rng = np.random.default_rng(seed)
-        self._sample = FairSample(first_shard_rows, width, rng)
+        self._sample = FairSample(first_shard_rows, width, seed)
         self._first: list[Floats] = []
         self._centre: Floats | None = None
         self._waiting: list[Records] = []

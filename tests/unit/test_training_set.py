@@ -120,7 +120,7 @@ def test_no_places_make_no_training_set() -> None:
 
 
 def test_a_sample_and_what_it_passes_on_are_the_stream() -> None:
-    sample = FairSample(3, 1, np.random.default_rng(7))
+    sample = FairSample(3, 1, seed=7)
     stream = np.arange(50, dtype=np.float32).reshape(-1, 1)
     passed_on = [sample.offer(block) for block in np.array_split(stream, 9)]
     together = np.concatenate([*passed_on, sample.take()])
