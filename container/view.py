@@ -176,12 +176,17 @@ def _on_globe(box: Box, outline: Floats) -> Box:
     east, north = outline.max(axis=0) + margin
     if box.width >= _WHOLE_FROM * (east - west):
         return Box(west, south, east, north)
-    return Box(
-        max(box.west, west),
-        max(box.south, south),
-        min(box.east, east),
-        min(box.north, north),
+    (west, east), (south, north) = (
+        _slid(box.west, box.east, west, east),
+        _slid(box.south, box.north, south, north),
     )
+    return Box(west, south, east, north)
+
+
+def _slid(start: float, end: float, least: float, most: float) -> tuple[float, float]:
+    """Return an interval slid into another, and cut only if it is longer."""
+    shift = max(least - start, 0.0) - max(end - most, 0.0)
+    return max(start + shift, least), min(end + shift, most)
 
 
 def _widened(degrees: Floats) -> tuple[float, float]:

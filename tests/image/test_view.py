@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -28,6 +28,7 @@ def view_of(places: tuple[Floats, Floats]) -> View:
     ),
     st.sampled_from([1.0, 0.1, 1e-3]),
 )
+@example([(0.0, 0.0), (0.0, -140.0), (65.0, 80.0)], 1.0)
 def test_every_place_is_in_sight_and_the_map_has_a_sane_form(
     latlon: list[tuple[float, float]], part: float
 ) -> None:
