@@ -275,6 +275,50 @@ def test_a_pass_for_which_there_is_no_time_is_not_begun() -> None:
 
 def test_refinement_ends_after_so_many_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refining, "MOST_PASSES", 2)
-    part = of_rows(*world(5000))
+    part = of_rows(*world(40_000))
     refined = refine(drawn("spherical", *world(200)), lambda: [part])
     assert (refined.reason, refined.passes) == (OUT_OF_PASSES, 2)
+
+
+def test_an_exchange_that_is_worse_for_all_places_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    part = of_rows(*world_cities(4000))
+    start = drawn("spherical", *CITIES.T)
+    without = refine(start, lambda: [part])
+
+    def worse(centroids: Centroids, *_: object, **__: object) -> Centroids:
+        k = len(centroids)
+        return drawn("spherical", np.full(k, -80.0), np.zeros(k))
+
+    monkeypatch.setattr(refining, "exchange", worse)
+    refined = refine(start, lambda: [part])
+    assert np.array_equal(refined.latitude, without.latitude)
+    assert np.array_equal(refined.longitude, without.longitude)
+    assert refined.mean_squares == without.mean_squares
+    assert refined.passes == without.passes + 1
+
+
+def test_an_exchange_that_no_pass_could_prove_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refining, "MOST_PASSES", 1)
+    start = drawn("spherical", *world(50))
+    refined = refine(start, lambda: [of_rows(*world(5000))])
+    assert np.array_equal(refined.latitude, start.latitude)
+    assert refined.passes == 1
+
+
+def test_refinement_leaves_no_centroid_where_none_is_needed() -> None:
+    """From 60 starts in one corner of the world it finds what ten good starts find."""
+    latitude, longitude = world_cities(20_000)
+    part = of_rows(latitude, longitude)
+    start = drawn("spherical", latitude[:60], longitude[:60])
+    refined = refine(start, lambda: [part])
+    end = drawn("spherical", refined.latitude, refined.longitude)
+    features = start.geometry.features(latitude, longitude)
+    best = min(
+        KMeans(60, n_init=1, random_state=seed).fit(features).inertia_
+        for seed in range(10)
+    )
+    assert figures_of(end, part).mean_square_distance < 1.02 * best / len(part)
