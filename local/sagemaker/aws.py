@@ -97,6 +97,11 @@ class Aws:
         """Return a small object, whole."""
         return self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
 
+    def size(self, uri: S3Uri) -> int:
+        """Return an object's length in bytes."""
+        head = self._s3.head_object(Bucket=uri.bucket, Key=uri.key)
+        return head["ContentLength"]
+
     def stream(self, uri: S3Uri, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """Yield an object piece by piece."""
         body = self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]

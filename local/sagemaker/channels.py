@@ -4,8 +4,10 @@ File mode (and FastFile, which looks the same from inside) copies the objects; P
 makes one FIFO an epoch and streams the objects through it, one after the other.
 """
 
+import errno
 import json
 import logging
+import math
 import os
 import stat
 import threading
@@ -21,6 +23,7 @@ from local.sagemaker.errors import JobFailure, ValidationError
 
 _LOG = logging.getLogger(__name__)
 _FIFO_LOOK_S = 0.02
+_DISK_FULL = "ClientError: Data download failed:Insufficient disk space"
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ class Channel:
     @property
     def piped(self) -> bool:
         """Whether the channel is read through FIFOs."""
-        return self._input_mode == "Pipe"
+        return self.mode == "Pipe"
 
     @property
-    def _input_mode(self) -> str:
+    def mode(self) -> str:
+        """How the trainer gets the data: File, FastFile or Pipe."""
         mode: str = self.definition.get("InputMode", self.default_mode)
         return mode
 
@@ -158,32 +162,56 @@ def _inside(path: str, key: str) -> PurePosixPath:
 
 
 def download(
-    aws: Aws, items: list[Item], folder: Path, stopped: Callable[[], bool]
-) -> None:
-    """Copy a channel's objects into its folder.
+    aws: Aws,
+    items: list[Item],
+    folder: Path,
+    stopped: Callable[[], bool],
+    *,
+    room: float = math.inf,
+) -> int:
+    """Copy a channel's objects into its folder; return how many bytes they are.
+
+    Parameters
+    ----------
+    aws : Aws
+    items : list of Item
+    folder : Path
+    stopped : callable
+        Asked before each object; True ends it.
+    room : float
+        Bytes that the job's volume still takes.
 
     Raises
     ------
     JobFailure
-        If an object can't be read.
+        If an object can't be read, or there is no room for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    used = 0
     for item in items:
         if stopped():
-            return
+            break
         try:
+            used += aws.size(item.uri)
+            if used > room:
+                raise JobFailure(_DISK_FULL)
             aws.download(item.uri, folder / item.path)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise JobFailure(_DISK_FULL) from error
         except ClientError as error:
             uri = f"s3://{item.uri.bucket}/{item.uri.key}"
             raise JobFailure(
                 f"ClientError: Data download failed: {uri}: {error}"
             ) from error
+    return used
 
 
 class PipeFeeder:
     """Streams a channel into `<channel>_0`, `<channel>_1`, …, one FIFO an epoch.
 
-    The next FIFO is made once the last was read to its end, or left by its reader.
+    The next FIFO is made once the last has a reader, which so finds it when it is done.
 
     Parameters
     ----------
@@ -220,6 +248,7 @@ class PipeFeeder:
     def _feed(self) -> None:
         epoch = 0
         while (descriptor := self._open(self._make(epoch))) is not None:
+            self._make(epoch + 1)
             try:
                 with open(descriptor, "wb", buffering=0) as fifo:  # noqa: PTH123
                     self._write(fifo.fileno())

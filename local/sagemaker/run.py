@@ -1,6 +1,8 @@
 """One training job's way from Starting to its end, in a thread of its own."""
 
+import errno
 import logging
+import math
 import re
 import threading
 import time
@@ -23,6 +25,7 @@ INTERNAL_ERROR = (
 _TRAINING = "Training image download completed. Training in progress."
 _RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 _DEFAULT_MAX_RUNTIME_S = 86_400
+_BYTES_A_GB = 2**30
 _FAILURE_REASON_CHARS = 1024
 _QUALITY = re.compile(
     r"#quality_metric: host=\S+, (?P<channel>\w+) (?P<name>\w+) <loss>=(?P<value>\S+)"
@@ -174,6 +177,7 @@ class Run:
         mode = self.record["AlgorithmSpecification"]["TrainingInputMode"]
         channels = [Channel(item, mode) for item in self.record["InputDataConfig"]]
         self._opt_ml.lay_out(self.record.describe(), channels)
+        room = self.record["ResourceConfig"]["VolumeSizeInGB"] * _BYTES_A_GB
         for channel in channels:
             try:
                 items = channel.items(self._aws)
@@ -183,7 +187,11 @@ class Run:
             if channel.piped:
                 self._feeders.append(PipeFeeder(self._aws, items, folder))
             else:
-                download(self._aws, items, folder, self._wake.is_set)
+                # FastFile takes no room: it reads from S3 what the trainer reads.
+                most = room if channel.mode == "File" else math.inf
+                stopped = self._wake.is_set
+                used = download(self._aws, items, folder, stopped, room=most)
+                room -= used if channel.mode == "File" else 0
 
     def _close_feeders(self) -> None:
         while self._feeders:
@@ -249,7 +257,16 @@ class Run:
     def _upload(self, *, always: bool) -> None:
         """Upload the model; of a stopped job, if it has one."""
         artefact = self.record.folder / "model.tar.gz"
-        if not self._opt_ml.pack(artefact) and not always:
+        try:
+            is_something = self._opt_ml.pack(artefact)
+        except OSError as error:
+            artefact.unlink(missing_ok=True)
+            if error.errno != errno.ENOSPC:
+                raise
+            reason = "ClientError: Artifact upload failed:Insufficient disk space"
+            raise JobFailure(reason) from error
+        if not is_something and not always:
+            artefact.unlink()
             return
         self._enter("Uploading", "Uploading generated training model")
         base = self.record["OutputDataConfig"]["S3OutputPath"].rstrip("/")

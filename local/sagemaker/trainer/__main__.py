@@ -4,6 +4,7 @@
 repeatable, for tests: SageMaker's KMeans has no seed.
 """
 
+import contextlib
 import logging
 import os
 import signal
@@ -42,6 +43,10 @@ def main() -> int:
     rng = np.random.default_rng(int(seed) if seed else None)
     try:
         centroids = train(opt_ml, rng, stop.is_set)
+        # Imported last: it takes most of a second, and a failure needs none of it.
+        from local.sagemaker.trainer.artefact import write_model
+
+        write_model(opt_ml / "model/model_algo-1", centroids)
     except StoppedEarlyError:
         _LOG.info("stopped before the first mini-batch")
         return 0
@@ -53,16 +58,13 @@ def main() -> int:
         _LOG.exception("the algorithm failed")
         _write_failure(opt_ml, f"AlgorithmError: {type(error).__name__}: {error}")
         return 1
-    # Imported last: it takes most of a second, and a failure needs none of it.
-    from local.sagemaker.trainer.artefact import write_model
-
-    write_model(opt_ml / "model/model_algo-1", centroids)
     return 0
 
 
 def _write_failure(opt_ml: Path, text: str) -> None:
-    (opt_ml / "output").mkdir(exist_ok=True)
-    (opt_ml / "output/failure").write_text(text)
+    with contextlib.suppress(OSError):  # the disk may be what failed
+        (opt_ml / "output").mkdir(exist_ok=True)
+        (opt_ml / "output/failure").write_text(text)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[4]
 CLOUD_PYTHON = ROOT / ".venv-cloud/bin/python"
+REPORT_PYTHON = ROOT / ".venv-report/bin/python"
 KEYS: dict[str, Any] = {
     "region_name": "us-east-1",
     "aws_access_key_id": "test",
@@ -248,25 +250,48 @@ class Service:
         return found["KeyCount"] == 1
 
 
+Serve = Callable[[Path], Service]
+
+
 @pytest.fixture
-def service(
-    emulator: str,
-    s3: "S3Client",
-    events: EventDoor,
-    stub_python: Path,
-    tmp_path: Path,
-) -> Iterator[Service]:
-    options = Options(
-        aws_endpoint=emulator,
-        state=tmp_path / "state",
-        trainer_python=stub_python,
-        region="us-east-1",
-        events_url=events.url,
-        settings=Settings(),
-    )
-    with SageMaker(options) as server:
-        client = boto3.client("sagemaker", endpoint_url=server.endpoint_url, **KEYS)
-        made = Service(server, client, s3, tmp_path.name, tmp_path / "state")
-        made.put("part-00000.pbr")
-        yield made
-        client.close()
+def serve(
+    emulator: str, s3: "S3Client", events: EventDoor, tmp_path: Path
+) -> Iterator[Serve]:
+    """Yield what starts a stand-in whose trainers an interpreter runs."""
+    with ExitStack() as stack:
+
+        def start(trainer_python: Path) -> Service:
+            options = Options(
+                aws_endpoint=emulator,
+                state=tmp_path / "state",
+                trainer_python=trainer_python,
+                region="us-east-1",
+                events_url=events.url,
+                settings=Settings(),
+            )
+            server = stack.enter_context(SageMaker(options))
+            client = boto3.client("sagemaker", endpoint_url=server.endpoint_url, **KEYS)
+            stack.callback(client.close)
+            return Service(server, client, s3, tmp_path.name, tmp_path / "state")
+
+        yield start
+
+
+@pytest.fixture
+def service(serve: Serve, stub_python: Path) -> Service:
+    made = serve(stub_python)
+    made.put("part-00000.pbr")
+    return made
+
+
+def trainer_pids(folder: Path) -> list[int]:
+    """Return the processes that have a job's folder for their /opt/ml."""
+    wanted = f"GEOCLUSTERS_OPT_ML={folder}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (path / "environ").read_bytes():
+                found.append(int(path.name))
+        except OSError:  # it ended meanwhile, or isn't ours
+            continue
+    return found

@@ -12,16 +12,17 @@ import pytest
 from tests.unit.local.sagemaker.conftest import (
     CLOUD_PYTHON,
     KEYS,
+    REPORT_PYTHON,
     ROOT,
     EventDoor,
     Service,
     free_port,
     is_listening,
+    trainer_pids,
     wait_until,
 )
 
 Start = Callable[[Path], subprocess.Popen[bytes]]
-REPORT_PYTHON = ROOT / ".venv-report/bin/python"
 
 
 @pytest.fixture
@@ -54,19 +55,6 @@ def command(
         process.wait()
         client.close()
     inner.close()
-
-
-def trainer_pids(folder: Path) -> list[int]:
-    """Return the processes that have a job's folder for their /opt/ml."""
-    wanted = f"GEOCLUSTERS_OPT_ML={folder}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (path / "environ").read_bytes():
-                found.append(int(path.name))
-        except OSError:  # it ended meanwhile, or isn't ours
-            continue
-    return found
 
 
 def test_sigterm_ends_the_server_and_its_trainers(
