@@ -87,6 +87,9 @@ class SageMaker:
             "DescribeTrainingJob": self._jobs.describe,
             "StopTrainingJob": self._jobs.stop,
             "ListTrainingJobs": self._jobs.list,
+            "AddTags": self._jobs.add_tags,
+            "ListTags": self._jobs.list_tags,
+            "DeleteTags": self._jobs.delete_tags,
         }
         handler = type("Handler", (_Handler,), {"sagemaker": self})
         self._server = _Server(("127.0.0.1", options.port), handler)
@@ -109,7 +112,8 @@ class SageMaker:
         return f"http://{host!s}:{port}"
 
     def start(self) -> None:
-        """Answer requests, from another thread."""
+        """Answer requests, from another thread, and go on with jobs left running."""
+        self._jobs.resume()
         self._thread.start()
 
     def close(self) -> None:

@@ -1,18 +1,19 @@
-"""What the stand-in needs of the emulator: S3 and CloudWatch Logs."""
+"""What the stand-in needs of the emulator: S3, CloudWatch Logs and IAM."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_iam.client import IAMClient
     from mypy_boto3_logs.client import CloudWatchLogsClient
     from mypy_boto3_logs.type_defs import InputLogEventTypeDef
     from mypy_boto3_s3.client import S3Client
@@ -50,7 +51,7 @@ class Line(NamedTuple):
 
 
 class Aws:
-    """The emulator's S3 and CloudWatch Logs.
+    """The emulator's S3, CloudWatch Logs and IAM.
 
     Parameters
     ----------
@@ -77,11 +78,28 @@ class Aws:
         self._logs: CloudWatchLogsClient = session.client(
             "logs", endpoint_url=endpoint_url, config=config
         )
+        self._iam: IAMClient = session.client(
+            "iam", endpoint_url=endpoint_url, config=config
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._s3.close()
         self._logs.close()
+        self._iam.close()
+
+    def trusts_sagemaker(self, role_arn: str) -> bool:
+        """Return whether there is such a role, and SageMaker may assume it."""
+        name = role_arn.rpartition("/")[2]
+        try:
+            role = self._iam.get_role(RoleName=name)["Role"]
+        except self._iam.exceptions.NoSuchEntityException:
+            return False
+        policy: Any = role["AssumeRolePolicyDocument"]
+        statements = policy["Statement"]
+        if isinstance(statements, dict):
+            statements = [statements]
+        return any(map(_lets_sagemaker_in, statements))
 
     def keys(self, prefix: S3Uri) -> Iterator[str]:
         """Yield a prefix's keys in S3's (lexical) order, without folder markers."""
@@ -130,6 +148,14 @@ class Aws:
             logs.put_log_events(
                 logGroupName=LOG_GROUP, logStreamName=stream, logEvents=batch
             )
+
+
+def _lets_sagemaker_in(statement: Mapping[str, Any]) -> bool:
+    principal = statement.get("Principal", {})
+    services = principal.get("Service", []) if isinstance(principal, Mapping) else []
+    if isinstance(services, str):
+        services = [services]
+    return statement["Effect"] == "Allow" and "sagemaker.amazonaws.com" in services
 
 
 def _log_batches(lines: Sequence[Line]) -> Iterator[list[InputLogEventTypeDef]]:

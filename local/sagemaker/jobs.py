@@ -1,4 +1,4 @@
-"""All training jobs of one account and region: the four operations on them."""
+"""All training jobs of one account and region, and the operations on them."""
 
 import base64
 import binascii
@@ -19,10 +19,11 @@ from local.sagemaker.errors import (
     ValidationError,
 )
 from local.sagemaker.record import JobRecord
-from local.sagemaker.run import INTERNAL_ERROR, Run, Settings
+from local.sagemaker.run import Run, Settings
 
 _DEFAULT_ACCOUNT = "000000000000"
 _DEFAULT_PAGE = 10
+_MOST_TAGS = 50
 _LOG = logging.getLogger(__name__)
 _SUMMARY = (
     "TrainingJobName",
@@ -77,15 +78,35 @@ class Jobs:
         self._load()
 
     def _load(self) -> None:
-        """Read the records of an earlier server; what it left running has failed."""
+        """Read the records of an earlier server."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._folder.glob("*/job.json")):
             record = JobRecord.load(path.parent)
             self._records[record["TrainingJobName"]] = record
-            if not record.ended:
-                record.set(FailureReason=INTERNAL_ERROR)
-                record.enter("Failed", "Training job failed", status="Failed")
-                self._publish(record.describe())
+
+    def resume(self) -> None:
+        """Go on with the jobs that an earlier server left: train them anew."""
+        with self._lock:
+            for name, record in self._records.items():
+                if record.status == "Stopping":
+                    record.enter("Stopped", "Training job stopped", status="Stopped")
+                    self._publish(record.describe())
+                elif not record.ended:
+                    record.enter("Restarting", "Restarting the training job")
+                    self._runs[name] = run = self._run(record)
+                    run.start()
+                    _LOG.info("%s: restarted", name)
+
+    def _run(self, record: JobRecord) -> Run:
+        return Run(
+            record,
+            self._lock,
+            aws=self._aws,
+            trainer_python=self._trainer_python,
+            region=self._region,
+            settings=self._settings,
+            publish=self._publish,
+        )
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """CreateTrainingJob: check, record and start."""
@@ -93,6 +114,8 @@ class Jobs:
         with self._lock:
             self._refuse_known_name(name)
             self._refuse_above_quota(request)
+        _refuse_ambiguous(request.get("Tags", []))
+        self._refuse_unknown_role(request["RoleArn"])
         mode = request["AlgorithmSpecification"]["TrainingInputMode"]
         for definition in request["InputDataConfig"]:
             Channel(definition, mode).items(self._aws)
@@ -102,15 +125,7 @@ class Jobs:
             self._refuse_known_name(name)
             self._refuse_above_quota(request)
             record = JobRecord.create(self._folder / name, request, arn)
-            run = Run(
-                record,
-                self._lock,
-                aws=self._aws,
-                trainer_python=self._trainer_python,
-                region=self._region,
-                settings=self._settings,
-                publish=self._publish,
-            )
+            run = self._run(record)
             self._records[name], self._runs[name] = record, run
             run.start()
         _LOG.info("%s: InProgress", name)
@@ -162,6 +177,40 @@ class Jobs:
             answer["NextToken"] = _write_token(place(found[most - 1]))
         return answer
 
+    def add_tags(self, request: dict[str, Any]) -> dict[str, Any]:
+        """AddTags: new ones are added, values of known keys replaced."""
+        _refuse_ambiguous(request["Tags"])
+        with self._lock:
+            record = self._find_by_arn(request["ResourceArn"])
+            added = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
+            tags = {**record.tags, **added}
+            if len(tags) > _MOST_TAGS:
+                raise ValidationError(
+                    f"The resource has {len(record.tags)} tags and would have "
+                    f"{len(tags)}; the maximum number of tags is {_MOST_TAGS}."
+                )
+            record.set_tags(tags)
+        return self.list_tags(request)
+
+    def list_tags(self, request: dict[str, Any]) -> dict[str, Any]:
+        """ListTags: all of them, as a page holds as many as a job may have."""
+        with self._lock:
+            tags = self._find_by_arn(request["ResourceArn"]).tags
+        return {"Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
+
+    def delete_tags(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DeleteTags: keys that aren't there are no fault."""
+        with self._lock:
+            record = self._find_by_arn(request["ResourceArn"])
+            record.set_tags(
+                {
+                    key: value
+                    for key, value in record.tags.items()
+                    if key not in request["TagKeys"]
+                }
+            )
+        return {}
+
     def close(self, patience_s: float = 5) -> None:
         """End all trainers; records of running jobs are left as they are."""
         with self._lock:
@@ -177,6 +226,19 @@ class Jobs:
             raise ValidationError("Requested resource not found.")
         return record
 
+    def _find_by_arn(self, arn: str) -> JobRecord:
+        for record in self._records.values():
+            if record["TrainingJobArn"] == arn:
+                return record
+        raise ValidationError("Requested resource not found.")
+
+    def _refuse_unknown_role(self, arn: str) -> None:
+        if not self._aws.trusts_sagemaker(arn):
+            raise ValidationError(
+                f"Could not assume role {arn}. Please ensure that the role exists and "
+                "allows principal 'sagemaker.amazonaws.com' to assume the role."
+            )
+
     def _refuse_known_name(self, name: str) -> None:
         if name in self._records:
             raise ResourceInUseError(
@@ -186,10 +248,12 @@ class Jobs:
             )
 
     def _refuse_above_quota(self, request: dict[str, Any]) -> None:
+        kind = request["ResourceConfig"]["InstanceType"]
         quota = self._settings.quota
+        if isinstance(quota, dict):
+            quota = quota.get(kind)
         if quota is None:
             return
-        kind = request["ResourceConfig"]["InstanceType"]
         delta = request["ResourceConfig"]["InstanceCount"]
         used = sum(
             record["ResourceConfig"]["InstanceCount"]
@@ -204,6 +268,12 @@ class Jobs:
                 "to request an increase for this quota. If AWS Service Quotas is not "
                 "available, contact AWS support to request an increase for this quota."
             )
+
+
+def _refuse_ambiguous(tags: "list[dict[str, str]]") -> None:
+    keys = [tag["Key"] for tag in tags]
+    if len(set(keys)) < len(keys):
+        raise ValidationError("Duplicate tag keys found. Each key must be unique.")
 
 
 def _account(role_arn: str) -> str:

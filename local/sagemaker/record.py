@@ -5,12 +5,13 @@ import json
 import math
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 
-# The request's members that aren't part of the answer.
+# Members that aren't part of the answer: tags have an operation of their own.
 _NOT_DESCRIBED = frozenset({"Tags", "SessionChainingConfig"})
 
 
@@ -32,14 +33,11 @@ class JobRecord:
     @classmethod
     def create(cls, folder: Path, request: dict[str, Any], arn: str) -> "JobRecord":
         """Begin a job's record, Starting."""
-        described = {
-            name: value for name, value in request.items() if name not in _NOT_DESCRIBED
-        }
         now = time.time()
         record = cls(
             folder,
             {
-                **described,
+                **request,
                 "TrainingJobArn": arn,
                 "TrainingJobStatus": "InProgress",
                 "CreationTime": now,
@@ -76,7 +74,23 @@ class JobRecord:
 
     def describe(self) -> dict[str, Any]:
         """Return a copy of the description."""
-        return copy.deepcopy(self._description)
+        return {
+            name: copy.deepcopy(value)
+            for name, value in self._description.items()
+            if name not in _NOT_DESCRIBED
+        }
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The job's tags, by key."""
+        return {tag["Key"]: tag["Value"] for tag in self.get("Tags", ())}
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Replace all tags."""
+        self.set(
+            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        )
+        self._save()
 
     def set(self, **members: Any) -> None:
         """Set members that aren't a change of state; the next `enter` saves them."""

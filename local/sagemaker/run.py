@@ -41,8 +41,9 @@ class Settings:
     ----------
     uploading_seconds : float
         How long a job stays Uploading once its model is in S3.
-    quota : int or None
-        Instances of one type that may run at a time; None is no limit.
+    quota : int, dict or None
+        Instances of one type that may run at a time, for every type or by type; None,
+        and a type that isn't named, has no limit.
     stop_grace_seconds : float
         How long a trainer has between SIGTERM and SIGKILL.
     throttle : int
@@ -50,7 +51,7 @@ class Settings:
     """
 
     uploading_seconds: float = 0.0
-    quota: int | None = None
+    quota: int | dict[str, int] | None = None
     stop_grace_seconds: float = 120.0
     throttle: int = 0
 
@@ -108,6 +109,7 @@ class Run:
 
     def start(self) -> None:
         """Start the job's thread."""
+        self._opt_ml.remove()  # an earlier server may have left it
         self._publish(self.record.describe())
         self._thread.start()
 

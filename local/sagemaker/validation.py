@@ -45,7 +45,10 @@ _CLASSES = {
     # Letters, separators and numbers: Python's word characters and Unicode's spaces.
     r"\p{L}\p{Z}\p{N}": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
-_KMEANS_IMAGE = re.compile(r"[^/]+/kmeans:(1|latest)")
+_ECR_IMAGE = re.compile(
+    r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"
+    r"/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@.+)?"
+)
 
 
 @cache
@@ -150,13 +153,9 @@ def _create_rules(request: dict[str, Any]) -> list[str]:
 
 def _refuse_what_we_cannot_run(request: dict[str, Any]) -> None:
     """Say at once what SageMaker would do and this stand-in can't."""
-    image = request["AlgorithmSpecification"].get("TrainingImage")
-    if image is None or not _KMEANS_IMAGE.fullmatch(image):
-        message = (
-            f"This SageMaker stand-in runs the built-in KMeans image only "
-            f"(<account>.dkr.ecr.<region>.<suffix>/kmeans:1), not {image!r}."
-        )
-        raise ValidationError(message)
+    _refuse_unknown_image(
+        request["AlgorithmSpecification"].get("TrainingImage", ""), request["RoleArn"]
+    )
     count = request["ResourceConfig"]["InstanceCount"]
     if count > 1:
         message = (
@@ -171,6 +170,27 @@ def _refuse_what_we_cannot_run(request: dict[str, Any]) -> None:
                 f"{channel['ChannelName']!r} has no S3DataSource."
             )
             raise ValidationError(message)
+
+
+def _refuse_unknown_image(image: str, role: str) -> None:
+    """Refuse all images but the built-in KMeans, as if a registry had no others."""
+    match = _ECR_IMAGE.fullmatch(image)
+    if match is None:
+        raise ValidationError(
+            "Invalid training image. Please provide a valid Amazon Elastic Container "
+            "Registry path of the Docker image to run."
+        )
+    if match["repository"] != "kmeans":
+        raise ValidationError(
+            f"Cannot find repository: {match['repository']} in registry ID: "
+            f"{match['registry']} Please check if your ECR repository exists and role "
+            f"{role} has proper pull permissions for SageMaker: "
+            "ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, "
+            "ecr:GetDownloadUrlForLayer (This SageMaker stand-in has the built-in "
+            "KMeans, kmeans:1, alone.)"
+        )
+    if match["tag"] not in ("1", "latest"):
+        raise ValidationError(f"Cannot find the requested image: {image}")
 
 
 def _fault(value: Any, path: str, rule: str) -> str:

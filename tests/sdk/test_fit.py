@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import subprocess
 import tarfile
@@ -23,6 +24,16 @@ from local.cloud import ACCOUNT, CLOUD_PYTHON, REGION, REPORT_PYTHON, Cloud
 
 _BUCKET = "notebook"
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/Notebook"
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
 _CAMERAS = (
     Path(__file__).parents[3] / "shared/data/hong-kong/Traffic_Camera_Locations_En.csv"
 )
@@ -44,6 +55,11 @@ def cloud() -> Iterator[Cloud]:
         for name, value in cloud.environment().items():
             environment.setenv(name, value)
         cloud.client("s3").create_bucket(Bucket=_BUCKET)
+        cloud.client("iam").create_role(
+            RoleName="Notebook",
+            Path="/service-role/",
+            AssumeRolePolicyDocument=json.dumps(_TRUST),
+        )
         yield cloud
 
 

@@ -100,6 +100,18 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def s3(emulator: str) -> Iterator["S3Client"]:
     client = boto3.client("s3", endpoint_url=emulator, **KEYS)
     client.create_bucket(Bucket=BUCKET)
+    iam = boto3.client("iam", endpoint_url=emulator, **KEYS)
+    for role, service in (("trainer", "sagemaker"), ("other", "lambda")):
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"Service": f"{service}.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            },
+        }
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.close()
     yield client
     client.close()
 

@@ -141,11 +141,32 @@ def test_a_member_of_the_wrong_type_cannot_be_read(
         (
             {
                 "AlgorithmSpecification": {
-                    "TrainingImage": IMAGE.replace("kmeans", "pca"),
+                    "TrainingImage": IMAGE.replace("kmeans", "our/own"),
                     "TrainingInputMode": "File",
                 }
             },
-            "runs the built-in KMeans image only",
+            "Cannot find repository: our/own in registry ID: 382416733822 Please check "
+            "if your ECR repository exists and role arn:aws:iam::123456789012:role/"
+            "trainer has proper pull permissions for SageMaker: ",
+        ),
+        (
+            {
+                "AlgorithmSpecification": {
+                    "TrainingImage": IMAGE.replace(":1", ":7"),
+                    "TrainingInputMode": "File",
+                }
+            },
+            "Cannot find the requested image: ",
+        ),
+        (
+            {
+                "AlgorithmSpecification": {
+                    "TrainingImage": "docker.io/kmeans:1",
+                    "TrainingInputMode": "File",
+                }
+            },
+            "Invalid training image. Please provide a valid Amazon Elastic Container "
+            "Registry path of the Docker image to run.",
         ),
         (
             {
@@ -210,6 +231,70 @@ def test_a_quota_is_counted_per_instance_type(service: Service) -> None:
     service.client.stop_training_job(TrainingJobName="first")
     service.wait("first")
     service.create("second")
+
+
+def test_each_instance_type_may_have_a_quota_of_its_own(service: Service) -> None:
+    url = service.server.endpoint_url + SETTINGS_PATH
+    status, answer = post(url, b'{"quota": {"ml.m5.large": 1}}', {})
+    assert (status, answer["quota"]) == (200, {"ml.m5.large": 1})
+    service.create("first", "run")
+    refused = error_of(service.client.create_training_job, **service.request("second"))
+    assert refused[0] == "ResourceLimitExceeded"
+    other = {"InstanceType": "ml.c5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    for name in ("unlimited-1", "unlimited-2"):
+        service.create(name, "run", ResourceConfig=other)
+
+
+@pytest.mark.parametrize("role", ["nobody", "other"])
+def test_a_role_that_sagemaker_cannot_assume_is_refused(
+    service: Service, role: str
+) -> None:
+    arn = f"arn:aws:iam::123456789012:role/{role}"
+    request = service.request("without-role", RoleArn=arn)
+    code, message = error_of(service.client.create_training_job, **request)
+    assert code == "ValidationException"
+    assert message == (
+        f"Could not assume role {arn}. Please ensure that the role exists and allows "
+        "principal 'sagemaker.amazonaws.com' to assume the role."
+    )
+
+
+def test_tags_are_added_listed_and_deleted(service: Service) -> None:
+    client = service.client
+    arn = service.create("tagged", Tags=[{"Key": "team", "Value": "maps"}])
+    assert "Tags" not in service.describe("tagged")
+    new: Any = [{"Key": "team", "Value": "roads"}, {"Key": "cost", "Value": ""}]
+    assert client.add_tags(ResourceArn=arn, Tags=new)["Tags"] == new
+    client.delete_tags(ResourceArn=arn, TagKeys=["team", "unknown"])
+    assert client.list_tags(ResourceArn=arn)["Tags"] == new[1:]
+    service.wait("tagged")
+    assert client.list_tags(ResourceArn=arn)["Tags"] == new[1:]
+
+
+def test_tags_that_cannot_be_are_refused(service: Service) -> None:
+    client = service.client
+    arn = service.create("tagged")
+    twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
+    code, message = error_of(client.add_tags, ResourceArn=arn, Tags=twice)
+    assert code == "ValidationException"
+    assert message.startswith("Duplicate tag keys found.")
+    request = service.request("ambiguous", Tags=twice)
+    assert error_of(client.create_training_job, **request)[0] == "ValidationException"
+    many: Any = [{"Key": str(number), "Value": ""} for number in range(50)]
+    client.add_tags(ResourceArn=arn, Tags=many)
+    code, message = error_of(client.add_tags, ResourceArn=arn, Tags=twice[:1])
+    assert code == "ValidationException"
+    assert message.endswith("the maximum number of tags is 50.")
+    for call, members in (
+        (client.list_tags, {}),
+        (client.add_tags, {"Tags": twice[:1]}),
+        (client.delete_tags, {"TagKeys": ["a"]}),
+    ):
+        code, message = error_of(call, ResourceArn=f"{arn}-other", **members)
+        assert (code, message) == (
+            "ValidationException",
+            "Requested resource not found.",
+        )
 
 
 def test_a_quota_of_zero_names_the_quota(service: Service) -> None:

@@ -5,13 +5,19 @@ import json
 import tarfile
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker.api import Options, SageMaker
-from tests.unit.local.sagemaker.conftest import BUCKET, EventDoor, Service, wait_until
+from tests.unit.local.sagemaker.conftest import (
+    BUCKET,
+    EventDoor,
+    Serve,
+    Service,
+    wait_until,
+)
 
 
 def statuses(job: Any) -> list[str]:
@@ -297,28 +303,36 @@ def test_events_are_put_as_entries_of_sagemakers(
     assert entry["Resources"] == [arn]
 
 
-def test_a_restart_remembers_jobs_and_fails_those_it_left(
-    service: Service, emulator: str, events: EventDoor
+def test_jobs_survive_a_restart(
+    service: Service, serve: Serve, stub_python: Path
 ) -> None:
     service.create("done")
-    service.wait("done")
-    service.create("left", "run")
+    done = service.wait("done")
+    service.create("left", "run", Tags=[{"Key": "of", "Value": "before"}])
     service.wait_for_log("left", "running")
+    service.create("stopping", "ignore")
+    service.wait_for_log("stopping", "running")
+    service.client.stop_training_job(TrainingJobName="stopping")
+    left = service.describe("left")
     service.server.close()
-    options = Options(
-        aws_endpoint=emulator,
-        state=service.state,
-        trainer_python=service.state,
-        events_url=events.url,
-    )
-    with SageMaker(options) as again:
-        body = json.dumps({"TrainingJobName": "left"}).encode()
-        left = again.call("DescribeTrainingJob", body)
-        assert left["TrainingJobStatus"] == "Failed"
-        assert left["FailureReason"].startswith("InternalServerError: ")
-        body = json.dumps({"TrainingJobName": "done"}).encode()
-        done = again.call("DescribeTrainingJob", body)
-        assert done["TrainingJobStatus"] == "Completed"
+
+    again = serve(stub_python)
+    assert again.wait("stopping")["TrainingJobStatus"] == "Stopped"
+    described = again.describe("done")
+    assert described["ModelArtifacts"] == done["ModelArtifacts"]
+    assert described["SecondaryStatus"] == "Completed"
+    running = again.wait("left", "Training")
+    assert running["CreationTime"] == left["CreationTime"]
+    assert "Restarting" in [
+        each["Status"] for each in running["SecondaryStatusTransitions"]
+    ]
+    tags = again.client.list_tags(ResourceArn=left["TrainingJobArn"])["Tags"]
+    assert tags == [{"Key": "of", "Value": "before"}]
+    log = again.state / "jobs/left/log.txt"
+    wait_until(lambda: log.read_text().count("running") == 2)
+    again.client.stop_training_job(TrainingJobName="left")
+    assert again.wait("left")["TrainingJobStatus"] == "Stopped"
+    assert again.has_model("left")
 
 
 def test_an_ended_job_leaves_only_its_record_and_log(service: Service) -> None:
