@@ -87,8 +87,6 @@ class Channel:
     def items(self, aws: Aws) -> list[Item]:
         """Return the channel's objects, in S3's order or the manifest's.
 
-        All of them: there is one instance, so ShardedByS3Key's share is the whole.
-
         Raises
         ------
         ValidationError
@@ -117,6 +115,14 @@ class Channel:
         if not items:
             raise _no_objects(uri)
         return items
+
+    def share(self, items: list[Item], number: int, hosts: int) -> list[Item]:
+        """Return the objects that one of several machines gets, the first being 0.
+
+        With ShardedByS3Key each object goes to one of them, in turn; else to all.
+        """
+        kind = self._source.get("S3DataDistributionType", "FullyReplicated")
+        return items[number::hosts] if kind == "ShardedByS3Key" else items
 
 
 def _no_objects(uri: str, reason: str | None = None) -> ValidationError:

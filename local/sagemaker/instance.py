@@ -1,4 +1,4 @@
-"""The machine that a training job runs on: `/opt/ml`, the process, the artefact.
+"""A machine that a training job runs on: `/opt/ml`, the process, the artefact.
 
 `/opt/ml` lies under the job's own folder, as several jobs run at once; the trainer
 finds it by `OPT_ML_VARIABLE`. All else is as in a SageMaker container:
@@ -8,13 +8,12 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.ht
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,29 @@ from local.sagemaker.channels import Channel
 OPT_ML_VARIABLE = "GEOCLUSTERS_OPT_ML"
 """Tells the trainer where its `/opt/ml` is."""
 
+SHARED_VARIABLE = "GEOCLUSTERS_SHARED"
+"""Names a folder where the trainers of one job meet: here stands for their network."""
+
 PROJECT = Path(__file__).resolve().parents[2]
 _FAILURE_CHARS = 1024
 
 
 class OptMl:
-    """The folder that is `/opt/ml` to the trainer."""
+    """The folder that is `/opt/ml` to the trainer.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Parameters
+    ----------
+    root : Path
+    host : str
+        What the machine is called, and …
+    hosts : sequence of str
+        … all of the job's.
+    """
+
+    def __init__(
+        self, root: Path, host: str = "algo-1", hosts: Sequence[str] = ("algo-1",)
+    ) -> None:
+        self.root, self.host, self._hosts = root, host, hosts
 
     def lay_out(self, request: Mapping[str, Any], channels: list[Channel]) -> None:
         """Make the folders and write the configuration files."""
@@ -45,8 +58,8 @@ class OptMl:
         self._write(
             "resourceconfig",
             {
-                "current_host": "algo-1",
-                "hosts": ["algo-1"],
+                "current_host": self.host,
+                "hosts": list(self._hosts),
                 "network_interface_name": "eth1",
             },
         )
@@ -79,10 +92,6 @@ class OptMl:
             for member in members:
                 archive.add(member, arcname=member.name, filter=_as_root)
         return bool(members)
-
-    def remove(self) -> None:
-        """Remove all of it: the instance is gone."""
-        shutil.rmtree(self.root, ignore_errors=True)
 
 
 def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -149,6 +158,10 @@ class Trainer:
         """The exit code as a shell shows it: 128 and the signal, if one ended it."""
         code = self._process.wait()
         return 128 - code if code < 0 else code
+
+    def wait(self) -> None:
+        """Wait until the process has ended and its log is complete."""
+        self._ended.wait()
 
     def terminate(self) -> None:
         """Ask the trainer to end: SIGTERM to its process."""

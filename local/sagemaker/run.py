@@ -2,8 +2,8 @@
 
 import errno
 import logging
-import math
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.aws import Aws, Line, S3Uri
-from local.sagemaker.channels import Channel, PipeFeeder, download
+from local.sagemaker.channels import Channel, Item, PipeFeeder, download
 from local.sagemaker.errors import JobFailure, ValidationError
-from local.sagemaker.instance import OptMl, Trainer
+from local.sagemaker.instance import SHARED_VARIABLE, OptMl, Trainer
 from local.sagemaker.record import JobRecord
 
 INTERNAL_ERROR = (
@@ -99,8 +99,12 @@ class Run:
         self._region = region
         self._settings = settings
         self._publish = publish
-        self._opt_ml = OptMl(record.folder / "ml")
+        self._folder = record.folder / "ml"
+        count = record["ResourceConfig"]["InstanceCount"]
+        hosts = [f"algo-{number}" for number in range(1, count + 1)]
+        self._machines = [OptMl(self._folder / host, host, hosts) for host in hosts]
         self._feeders: list[PipeFeeder] = []
+        self._trainers: list[Trainer] = []
         self._wake = threading.Event()
         self._stop_requested = threading.Event()
         self._abandoned = threading.Event()
@@ -109,7 +113,7 @@ class Run:
 
     def start(self) -> None:
         """Start the job's thread."""
-        self._opt_ml.remove()  # an earlier server may have left it
+        self._remove_folder()  # an earlier server may have left it
         self._publish(self.record.describe())
         self._thread.start()
 
@@ -141,28 +145,28 @@ class Run:
             _LOG.exception("%s failed inside the stand-in", self._thread.name)
             self._fail(INTERNAL_ERROR)
         finally:
+            self._kill()
             self._close_feeders()
-            self._opt_ml.remove()
+            self._remove_folder()
 
     def _run(self) -> None:
         self._prepare()
         self._proceed("Training", _TRAINING)
-        trainer = Trainer(
-            self._trainer_python,
-            self._opt_ml,
-            self._environment(),
-            self.record.folder / "log.txt",
-            self._wake.set,
-        )
-        stream = f"{self.record['TrainingJobName']}/algo-1-{int(time.time())}"
-        why_ended = self._watch(trainer)
+        began = int(time.time())
+        for machine in self._machines:
+            self._trainers.append(self._start_trainer(machine))
+        why_ended, failed = self._watch()
         self._close_feeders()
-        self._write_log(stream, trainer.lines)
-        metrics = _final_metrics(trainer.lines)
+        metrics = []
+        for machine, trainer in zip(self._machines, self._trainers, strict=True):
+            stream = f"{self.record['TrainingJobName']}/{machine.host}-{began}"
+            self._write_log(stream, trainer.lines)
+            metrics += _final_metrics(trainer.lines)
         if metrics:
             self._set(FinalMetricDataList=metrics)
-        if why_ended is None and trainer.exit_code:
-            raise JobFailure(_failure_reason(self._opt_ml.failure(), trainer.exit_code))
+        if why_ended is None and failed is not None:
+            machine, trainer = self._machines[failed], self._trainers[failed]
+            raise JobFailure(_failure_reason(machine.failure(), trainer.exit_code))
         self._upload(always=why_ended is None)
         with self._lock:
             if why_ended == "MaxRuntimeExceeded":
@@ -178,64 +182,106 @@ class Run:
         self._proceed("Downloading", "Downloading input data")
         mode = self.record["AlgorithmSpecification"]["TrainingInputMode"]
         channels = [Channel(item, mode) for item in self.record["InputDataConfig"]]
-        self._opt_ml.lay_out(self.record.describe(), channels)
-        room = self.record["ResourceConfig"]["VolumeSizeInGB"] * _BYTES_A_GB
-        for channel in channels:
-            try:
-                items = channel.items(self._aws)
-            except ValidationError as error:
-                raise JobFailure(f"ClientError: {error}") from error
-            folder = self._opt_ml.data(channel)
-            if channel.piped:
-                self._feeders.append(PipeFeeder(self._aws, items, folder))
-            else:
-                # FastFile takes no room: it reads from S3 what the trainer reads.
-                most = room if channel.mode == "File" else math.inf
-                stopped = self._wake.is_set
-                used = download(self._aws, items, folder, stopped, room=most)
-                room -= used if channel.mode == "File" else 0
+        try:
+            items = [channel.items(self._aws) for channel in channels]
+        except ValidationError as error:
+            raise JobFailure(f"ClientError: {error}") from error
+        count = len(self._machines)
+        for number, machine in enumerate(self._machines):
+            machine.lay_out(self.record.describe(), channels)
+            room = self.record["ResourceConfig"]["VolumeSizeInGB"] * _BYTES_A_GB
+            for channel, all_items in zip(channels, items, strict=True):
+                share = channel.share(all_items, number, count)
+                room -= self._bring(channel, share, machine.data(channel), room)
+
+    def _bring(
+        self, channel: Channel, items: list[Item], folder: Path, room: float
+    ) -> int:
+        """Bring a channel's objects to one machine; return the room that they take."""
+        if channel.piped:
+            self._feeders.append(PipeFeeder(self._aws, items, folder))
+            return 0
+        stopped = self._wake.is_set
+        if channel.mode == "File":
+            return download(self._aws, items, folder, stopped, room=room)
+        # FastFile takes no room: it reads from S3 what the trainer reads.
+        download(self._aws, items, folder, stopped)
+        return 0
+
+    def _start_trainer(self, machine: OptMl) -> Trainer:
+        log = "log.txt" if len(self._machines) == 1 else f"log-{machine.host}.txt"
+        return Trainer(
+            self._trainer_python,
+            machine,
+            self._environment(),
+            self.record.folder / log,
+            self._wake.set,
+        )
+
+    def _remove_folder(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _close_feeders(self) -> None:
         while self._feeders:
             self._feeders.pop().close()
 
     def _environment(self) -> dict[str, str]:
+        shared = self._folder / "shared"
+        shared.mkdir(exist_ok=True)
         return {
             **self.record.get("Environment", {}),
+            SHARED_VARIABLE: str(shared),
             "TRAINING_JOB_NAME": self.record["TrainingJobName"],
             "TRAINING_JOB_ARN": self.record["TrainingJobArn"],
             "AWS_REGION": self._region,
             "AWS_DEFAULT_REGION": self._region,
         }
 
-    def _watch(self, trainer: Trainer) -> str | None:
-        """Wait for the trainer, ending it where that is due.
+    def _watch(self) -> tuple[str | None, int | None]:
+        """Wait for the trainers, ending them where that is due.
+
+        If one fails, the others are killed: each waits for all.
 
         Returns
         -------
-        str or None
-            Why it was ended: "Stopped", "MaxRuntimeExceeded", or not at all.
+        why : str or None
+            Why they were ended: "Stopped", "MaxRuntimeExceeded", or not at all.
+        failed : int or None
+            Which was the first to fail of itself.
         """
         condition = self.record["StoppingCondition"]
         most = condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S)
         due = time.monotonic() + self.record["TrainingStartTime"] + most - time.time()
         why: str | None = None
-        while not trainer.ended:
+        failed: int | None = None
+        while not all(trainer.ended for trainer in self._trainers):
             self._wake.wait(max(0.0, due - time.monotonic()))
             self._wake.clear()
             if self._abandoned.is_set():
-                self._kill(trainer)
+                self._kill()
                 raise _AbandonedError
-            if trainer.ended:
+            failed = self._first_failed()
+            if failed is not None and why is None:
+                self._kill()
+                break
+            if all(trainer.ended for trainer in self._trainers):
                 break
             late = time.monotonic() >= due
             if why is None and (late or self._stop_requested.is_set()):
                 why = self._say_why()
-                trainer.terminate()
+                for trainer in self._trainers:
+                    trainer.terminate()
                 due = time.monotonic() + self._settings.stop_grace_seconds
             elif late:
-                self._kill(trainer)
-        return why or ("Stopped" if self._stop_requested.is_set() else None)
+                self._kill()
+        why = why or ("Stopped" if self._stop_requested.is_set() else None)
+        return why, self._first_failed() if failed is None else failed
+
+    def _first_failed(self) -> int | None:
+        for number, trainer in enumerate(self._trainers):
+            if trainer.ended and trainer.exit_code:
+                return number
+        return None
 
     def _say_why(self) -> str:
         with self._lock:
@@ -244,11 +290,13 @@ class Run:
             self._enter("Stopping", _RUNTIME_EXCEEDED, status="Stopping")
             return "MaxRuntimeExceeded"
 
-    def _kill(self, trainer: Trainer) -> None:
-        trainer.kill()
-        while not trainer.ended:
-            self._wake.wait()
-            self._wake.clear()
+    def _kill(self) -> None:
+        """Kill those trainers that still run, and wait for their end."""
+        for trainer in self._trainers:
+            if not trainer.ended:
+                trainer.kill()
+        for trainer in self._trainers:
+            trainer.wait()
 
     def _write_log(self, stream: str, lines: list[Line]) -> None:
         try:
@@ -260,7 +308,7 @@ class Run:
         """Upload the model; of a stopped job, if it has one."""
         artefact = self.record.folder / "model.tar.gz"
         try:
-            is_something = self._opt_ml.pack(artefact)
+            is_something = self._machines[0].pack(artefact)
         except OSError as error:
             artefact.unlink(missing_ok=True)
             if error.errno != errno.ENOSPC:

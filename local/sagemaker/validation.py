@@ -156,13 +156,6 @@ def _refuse_what_we_cannot_run(request: dict[str, Any]) -> None:
     _refuse_unknown_image(
         request["AlgorithmSpecification"].get("TrainingImage", ""), request["RoleArn"]
     )
-    count = request["ResourceConfig"]["InstanceCount"]
-    if count > 1:
-        message = (
-            "This SageMaker stand-in trains on one instance; "
-            f"resourceConfig.instanceCount is {count}. Set it to 1."
-        )
-        raise ValidationError(message)
     for channel in request["InputDataConfig"]:
         if "S3DataSource" not in channel["DataSource"]:
             message = (

@@ -1,6 +1,7 @@
 """The container's entry point: `train`.
 
-`/opt/ml` is wherever GEOCLUSTERS_OPT_ML says. GEOCLUSTERS_TRAINER_SEED makes a run
+`/opt/ml` is wherever GEOCLUSTERS_OPT_ML says; machines of one job meet in
+GEOCLUSTERS_SHARED. GEOCLUSTERS_TRAINER_SEED makes a run
 repeatable, for tests: SageMaker's KMeans has no seed.
 """
 
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from local.sagemaker.trainer.errors import TrainingError
-from local.sagemaker.trainer.train import StoppedEarlyError, train
+from local.sagemaker.trainer.errors import StoppedEarlyError, TrainingError
+from local.sagemaker.trainer.train import train
 
 _LOG = logging.getLogger("trainer")
 
@@ -39,10 +40,13 @@ def main() -> int:
         print("usage: train", file=sys.stderr)
         return 2
     opt_ml = Path(os.environ.get("GEOCLUSTERS_OPT_ML", "/opt/ml"))
+    shared = Path(os.environ.get("GEOCLUSTERS_SHARED", opt_ml / "shared"))
     seed = os.environ.get("GEOCLUSTERS_TRAINER_SEED")
     rng = np.random.default_rng(int(seed) if seed else None)
     try:
-        centroids = train(opt_ml, rng, stop.is_set)
+        centroids = train(opt_ml, rng, stop.is_set, shared)
+        if centroids is None:
+            return 0
         # Imported last: it takes most of a second, and a failure needs none of it.
         from local.sagemaker.trainer.artefact import write_model
 

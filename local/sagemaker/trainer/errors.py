@@ -20,3 +20,7 @@ class ClientError(TrainingError):
 
     kind = "ClientError"
     exit_code = 2
+
+
+class StoppedEarlyError(Exception):
+    """Stopped before there was anything to write."""

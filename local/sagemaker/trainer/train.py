@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from local.sagemaker.trainer.errors import ClientError
+from local.sagemaker.trainer.cluster import Cluster
+from local.sagemaker.trainer.errors import ClientError, StoppedEarlyError
 from local.sagemaker.trainer.hyperparameters import (
     AUTO,
     DEFAULTS,
@@ -27,16 +28,14 @@ from local.sagemaker.trainer.records import Channel
 Float32 = npt.NDArray[np.float32]
 
 _LOG = logging.getLogger("trainer")
-_HOST = "host=algo-1"
-
-
-class StoppedEarlyError(Exception):
-    """Stopped before there was anything to write."""
 
 
 def train(
-    opt_ml: Path, rng: np.random.Generator, stopped: Callable[[], bool]
-) -> Float32:
+    opt_ml: Path,
+    rng: np.random.Generator,
+    stopped: Callable[[], bool],
+    shared: Path | None = None,
+) -> Float32 | None:
     """Run the training that `/opt/ml/input` describes.
 
     Parameters
@@ -45,11 +44,13 @@ def train(
     rng : numpy.random.Generator
     stopped : callable
         Asked between mini-batches and starts; once True, what there is is finished.
+    shared : Path
+        Where the job's machines meet, if they are several.
 
     Returns
     -------
-    float32 array, shape (k, feature_dim)
-        The centroids.
+    float32 array, shape (k, feature_dim), or None
+        The centroids; None if another machine writes them.
 
     Raises
     ------
@@ -68,10 +69,22 @@ def train(
     def channel(name: str) -> Channel:
         return Channel(data, name, channels[name], chosen.feature_dim)
 
-    model = _iterate(channel("train"), chosen, rng, stopped)
-    centroids = _shrink(model, chosen, rng, stopped)
+    cluster = Cluster.read(config, shared)
+    host = f"host={cluster.host}"
+    try:
+        model = _iterate(channel("train"), chosen, rng, stopped, host)
+        state = model.centers, model.counts
+    except StoppedEarlyError:
+        cluster.send(np.empty((0, chosen.feature_dim), np.float32), np.empty(0))
+        raise
+    if not cluster.leads:
+        cluster.send(*state)
+        return None
+    centers, counts = cluster.gather(*state)
+    centroids = _shrink(centers, counts, chosen, rng, stopped, host)
     if "test" in channels:
-        _score(channel("test").batches(chosen.mini_batch_size, 0), chosen, centroids)
+        batches = channel("test").batches(chosen.mini_batch_size, 0)
+        _score(batches, chosen, centroids, host)
     else:
         _LOG.info("Test data is not provided.")
     return centroids
@@ -99,6 +112,7 @@ def _iterate(
     chosen: Hyperparameters,
     rng: np.random.Generator,
     stopped: Callable[[], bool],
+    host: str,
 ) -> WebScaleKMeans:
     """Take initial centres from the first mini-batch, then run all epochs."""
     model: WebScaleKMeans | None = None
@@ -124,10 +138,10 @@ def _iterate(
         if stopped():
             break
         share = 100 * (epoch + 1) / chosen.epochs
-        _LOG.info("#progress_metric: %s, completed %s %% of epochs", _HOST, share)
+        _LOG.info("#progress_metric: %s, completed %s %% of epochs", host, share)
     assert model is not None, "epochs is at least 1"
     rate = total / max(time.monotonic() - started, 1e-9)
-    _LOG.info("#throughput_metric: %s, train throughput=%s records/second", _HOST, rate)
+    _LOG.info("#throughput_metric: %s, train throughput=%s records/second", host, rate)
     return model
 
 
@@ -159,12 +173,14 @@ def _initialise(
 
 
 def _shrink(
-    model: WebScaleKMeans,
+    centers: Float32,
+    counts: Float32,
     chosen: Hyperparameters,
     rng: np.random.Generator,
     stopped: Callable[[], bool],
+    host: str,
 ) -> Float32:
-    _LOG.info("shrinking %d centers into %d", len(model.centers), chosen.k)
+    _LOG.info("shrinking %d centers into %d", len(centers), chosen.k)
     lloyd = LocalLloyd(
         init_method=chosen.local_lloyd_init_method,
         max_iter=chosen.local_lloyd_max_iter,
@@ -172,8 +188,8 @@ def _shrink(
         tol=chosen.local_lloyd_tol,
     )
     centroids, msd = lloyd.shrink(
-        model.centers,
-        model.counts,
+        centers,
+        counts,
         chosen.k,
         rng,
         on_attempt=lambda attempt, msd: _LOG.info(
@@ -183,19 +199,19 @@ def _shrink(
     )
     # The container prints 0 here, whatever the distance is.
     _LOG.info("finished shrinking process. Mean Square Distance = 0")
-    scores = {"msd": msd, "ssd": msd * float(model.counts.sum())}
+    scores = {"msd": msd, "ssd": msd * float(counts.sum())}
     for metric in chosen.eval_metrics:
         _LOG.info(
-            "#quality_metric: %s, train %s <loss>=%s", _HOST, metric, scores[metric]
+            "#quality_metric: %s, train %s <loss>=%s", host, metric, scores[metric]
         )
     return centroids
 
 
 def _score(
-    batches: Iterator[Float32], chosen: Hyperparameters, centroids: Float32
+    batches: Iterator[Float32], chosen: Hyperparameters, centroids: Float32, host: str
 ) -> None:
     scores = evaluate(batches, centroids)
     for metric in chosen.eval_metrics:
         _LOG.info(
-            "#quality_metric: %s, test %s <loss>=%s", _HOST, metric, scores[metric]
+            "#quality_metric: %s, test %s <loss>=%s", host, metric, scores[metric]
         )

@@ -168,16 +168,6 @@ def test_a_member_of_the_wrong_type_cannot_be_read(
             "Invalid training image. Please provide a valid Amazon Elastic Container "
             "Registry path of the Docker image to run.",
         ),
-        (
-            {
-                "ResourceConfig": {
-                    "InstanceType": "ml.m5.large",
-                    "InstanceCount": 2,
-                    "VolumeSizeInGB": 1,
-                }
-            },
-            "trains on one instance; resourceConfig.instanceCount is 2",
-        ),
     ],
 )
 def test_what_the_stand_in_cannot_run_it_refuses(
