@@ -261,7 +261,7 @@ class Run:
                 self._kill()
                 raise _AbandonedError
             failed = self._first_failed()
-            if failed is not None and why is None:
+            if failed is not None:
                 self._kill()
                 break
             if all(trainer.ended for trainer in self._trainers):

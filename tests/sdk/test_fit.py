@@ -172,6 +172,43 @@ def test_a_failing_job_raises_the_sdks_own_exception_with_the_reason(
     assert "k=50" in str(raised.value)
 
 
+@pytest.mark.parametrize("by", ["StopTrainingJob", "max_run"])
+def test_fit_returns_from_a_job_that_is_stopped_with_what_it_has(
+    cloud: Cloud,
+    session: Session,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    by: str,
+) -> None:
+    client = cloud.client("sagemaker")
+    options = {"max_run": 3} if by == "max_run" else {}
+    model = estimator(session, 3, epochs=1_000_000, **options)
+    model.fit(model.record_set(clumps(5_000, 3)), wait=False)
+    name = model.latest_training_job.name
+    if by == "StopTrainingJob":
+        wait_for_training(client, name)
+        client.stop_training_job(TrainingJobName=name)
+    with caplog.at_level("WARNING", logger="sagemaker"):
+        model.latest_training_job.wait(logs="None")
+    assert "ended with status 'Stopped' rather than 'Completed'" in caplog.text
+    end = client.describe_training_job(TrainingJobName=name)
+    assert end["TrainingJobStatus"] == "Stopped"
+    expected = "MaxRuntimeExceeded" if by == "max_run" else "Stopped"
+    assert end["SecondaryStatus"] == expected
+    assert centroids_of(model, cloud, tmp_path).shape == (3, 2)
+
+
+def wait_for_training(client: Any, name: str) -> None:
+    """Wait until a job has had two seconds for its first mini-batches."""
+    for _ in range(300):
+        job = client.describe_training_job(TrainingJobName=name)
+        if job["SecondaryStatus"] == "Training":
+            time.sleep(2)
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{name} doesn't train")
+
+
 def test_boto3s_waiter_returns_when_jobs_have_ended(
     cloud: Cloud, session: Session
 ) -> None:
