@@ -15,8 +15,10 @@ from moto import mock_aws
 from geoclusters.run import RunRecord, Upload
 from tests.statuses import statuses_are_as_documented  # noqa: F401
 
-# How long an example takes is the machine's affair.
-settings.register_profile("any-machine", deadline=None)
+# How long an example takes is the machine's affair. Examples are the same each time, so
+# that a failure comes of a change; `--hypothesis-profile explore` tries others.
+settings.register_profile("any-machine", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("any-machine")
 
 EVENTS = Path(__file__).parent.parent / "events"
