@@ -75,7 +75,8 @@ def decode(data: bytes | bytearray) -> NDArray[np.float32]:
         msg = f"expected RecordIO's magic number {_MAGIC:#x}; found {magic:#x}"
         raise RecordError(msg)
     most = length // 4  # the frame takes less than 16 values' room of that
-    widths = range(most, max(most - 16, 0), -1)
+    # A length that is corrupt may be one that no record can have: not to be tried.
+    widths = range(most if len(data) >= stride else 0, max(most - 16, 0), -1)
     d = next((d for d in widths if record_bytes(d) == stride), 0)
     if d == 0 or len(data) % stride:
         msg = (

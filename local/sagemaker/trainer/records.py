@@ -99,7 +99,7 @@ class Channel:
     def _parse(self, file: BinaryIO) -> Iterator[Float32]:
         kind, _, parameters = self._content_type.partition(";")
         if kind.strip() == _RECORDIO:
-            blocks = _recordio_blocks(file)
+            blocks = _recordio_blocks(file, self._feature_dim)
         elif kind.strip() == _CSV and parameters.strip() in ("", "label_size=0"):
             blocks = _csv_blocks(file)
         else:
@@ -116,15 +116,19 @@ class Channel:
             yield block
 
 
-def _recordio_blocks(file: BinaryIO) -> Iterator[Float32]:
+def _recordio_blocks(file: BinaryIO, feature_dim: int) -> Iterator[Float32]:
     """Decode a file of equally long records, some megabytes at a time."""
     rest = b""
     stride = 0
+    # A longer record is none of ours, and its file not to be gathered in memory.
+    most = max(_READ_BYTES, recordio.record_bytes(feature_dim))
     while data := file.read(_READ_BYTES):
         rest += data
         if not stride and len(rest) >= 8:
             (length,) = struct.unpack_from("<I", rest, 4)
             stride = 8 + -(-length // 4) * 4
+            if stride > most:
+                break
         whole = len(rest) // stride * stride if stride else 0
         if whole:
             yield recordio.decode(rest[:whole])

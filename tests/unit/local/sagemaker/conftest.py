@@ -38,7 +38,7 @@ KEYS: dict[str, Any] = {
 }
 BUCKET = "training"
 IMAGE = "382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1"
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 def free_port() -> int:

@@ -168,6 +168,7 @@ def test_a_disk_too_full_for_the_model_fails_the_job(
         (records(300)[:-7], UNREADABLE),
         (b"\0\0\0\0" + records(300)[4:], UNREADABLE),
         (records(300)[:50] + b"\xff\xff\xff\xff" + records(300)[54:], UNREADABLE),
+        (records(300)[:4] + b"\xff\xff\xff\xff" + records(300)[8:], UNREADABLE),
         (os.urandom(5_000), UNREADABLE),
         (b"", "ClientError: No data was found."),
         (records(300, 3), "ClientError: The data of channel 'train' has 3 features"),
@@ -177,7 +178,7 @@ def test_a_disk_too_full_for_the_model_fails_the_job(
             "than the number of clusters, k=3., exit code: 2",
         ),
     ],
-    ids=["cut", "magic", "length", "noise", "empty", "features", "k-above-n"],
+    ids=["cut", "magic", "frame", "length", "noise", "empty", "features", "k-above-n"],
 )
 def test_what_cannot_be_trained_on_fails_the_job(
     trained: Service, mode: str, shard: bytes, reason: str
