@@ -13,7 +13,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
 
-.PHONY: help demo test test-unit test-infrastructure test-image test-browser test-sdk test-integration synth check bench-readers bench-ingest bench-report bench-quality lock clean
+.PHONY: help demo redrive test test-unit test-infrastructure test-image test-browser test-sdk test-integration synth check bench-readers bench-ingest bench-report bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -50,6 +50,9 @@ check: .venv/dev .venv-cloud/ready node_modules/ready ## lint, types, template r
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	.venv/bin/python -m infra.checks
+
+redrive: .venv/deploy ## send dead letters back after a mend (STACK=geoclusters)
+	.venv/bin/python -m operations.redrive --stack "$(or $(STACK),geoclusters)"
 
 bench-readers: .venv/dev ## measure the packages that could read tables
 	.venv/bin/python -m benchmarks.readers

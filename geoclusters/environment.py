@@ -97,6 +97,27 @@ class RecordFailureSettings(FunctionSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SweepSettings(FunctionSettings):
+    """Settings of `sweep`."""
+
+    #: What the names of this stack's training jobs start with.
+    job_name_prefix: str
+    #: The queues that rules feed, …
+    uploads_queue_url: str
+    models_queue_url: str
+    failures_queue_url: str
+    #: … where events are kept that a rule couldn't deliver into them, …
+    uploads_undelivered_url: str
+    models_undelivered_url: str
+    failures_undelivered_url: str
+    #: … and the queues of messages that were received too often.
+    uploads_dead_letters_url: str
+    jobs_dead_letters_url: str
+    models_dead_letters_url: str
+    failures_dead_letters_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportSettings(FunctionSettings):
     """Settings of `report`."""
 

@@ -45,3 +45,20 @@ def explain_job_end(job_name: str, status: str, reason: str) -> str:
     hint = next((hint for name, hint in _HINTS.items() if name in reason), _UNKNOWN)
     said = f" SageMaker says: {reason}" if reason else ""
     return f"The training job {job_name} failed. {hint}{said}"
+
+
+def explain_overdue_job(job_name: str, most_s: int) -> str:
+    """Return what to tell the owner of an upload whose job SageMaker didn't end.
+
+    Parameters
+    ----------
+    job_name : str
+        The training job.
+    most_s : int
+        So many seconds it was allowed to train.
+    """
+    return (
+        f"The training job {job_name} should have ended by itself after "
+        f"{most_s / 3600:g} hours, and did not: it was stopped. Upload the file again "
+        "to start a new run."
+    )

@@ -12,6 +12,8 @@ parse keys with it, the infrastructure builds event patterns and policies from i
     runs/<run-id>/places/part-00000.npy           usable rows, in the file's order
     runs/<run-id>/train/part-00000.pbr            training records
     runs/<run-id>/model/<job>/output/model.tar.gz written by SageMaker
+    runs/<run-id>/announced-again                 its model's arrival was told twice
+    runs/<run-id>/told-<STATE>                    its end was told to who wants to know
     output/<path>/                                results, and status.json; see
                                                   `output_prefix`
     output/_rejected/<digest>/status.json         where a path is too long for that
@@ -35,6 +37,8 @@ STATUS_NAME = "status.json"
 RUN_RECORD_NAME = "run.json"
 REJECTED_NAME = "rejected.csv"
 MODEL_NAME = "model.tar.gz"
+ANNOUNCED_AGAIN_NAME = "announced-again"
+TOLD_NAME = "told-"
 
 #: S3's bound of a key, in UTF-8.
 MOST_KEY_BYTES = 1024
@@ -155,6 +159,16 @@ def run_record_key(run_id: str) -> str:
 def run_status_key(run_id: str) -> str:
     """Return the key of a run's own last status."""
     return f"{run_prefix(run_id)}{STATUS_NAME}"
+
+
+def announced_again_key(run_id: str) -> str:
+    """Return the key that says that the sweep announced a run's model once more."""
+    return f"{run_prefix(run_id)}{ANNOUNCED_AGAIN_NAME}"
+
+
+def told_key(run_id: str, state: str) -> str:
+    """Return the key that says that a run's end was told to who wants to know."""
+    return f"{run_prefix(run_id)}{TOLD_NAME}{state}"
 
 
 def rejected_key(run_id: str) -> str:

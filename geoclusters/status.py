@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from geoclusters.run import RunRecord, Upload
 
@@ -36,6 +36,18 @@ class State(StrEnum):
 
 
 _ORDER = tuple(State)
+
+#: Says of a FAILED run that it failed for a fault of geoclusters' own.
+PUT_ASIDE: Final = "put_aside"
+
+
+def progress(document: Mapping[str, Any]) -> State:
+    """Return how far a status says that its run is.
+
+    A run that was put aside counts as one that only waits: its message, sent back after
+    a mend, takes it up again.
+    """
+    return State.QUEUED if document.get(PUT_ASIDE) else State(document["state"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,8 @@ class Ingest(Construct):
             memory_mb=settings.ingest_memory_mb,
             removal_policy=settings.removal_policy,
         )
-        uploads = QueuedFunction(
+        #: The function, its queue, and that one's dead letters.
+        self.queued = uploads = QueuedFunction(
             self,
             "Uploads",
             function=ingest.function,

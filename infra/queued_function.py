@@ -35,6 +35,10 @@ class QueuedFunction(Construct):
         timeout = function.timeout
         assert timeout is not None, "a queued function needs an explicit timeout"
 
+        #: Where messages end that were received too often.
+        self.dead_letters = self._dead_letter_queue("DeadLetters")
+        #: Where events are kept that the rule couldn't deliver; None without a rule.
+        self.undelivered: sqs.Queue | None = None
         #: What the function is fed from.
         self.queue = sqs.Queue(
             self,
@@ -44,7 +48,7 @@ class QueuedFunction(Construct):
             retention_period=QUEUE_RETENTION,
             visibility_timeout=cdk.Duration.seconds(6 * timeout.to_seconds()),
             dead_letter_queue=sqs.DeadLetterQueue(
-                queue=self._dead_letter_queue("DeadLetters"),
+                queue=self.dead_letters,
                 max_receive_count=max_receive_count,
             ),
         )
@@ -54,8 +58,8 @@ class QueuedFunction(Construct):
             )
         )
         if event_pattern is not None:
-            undelivered = self._dead_letter_queue("Undelivered")
-            cdk.Validations.of(undelivered).acknowledge(
+            self.undelivered = self._dead_letter_queue("Undelivered")
+            cdk.Validations.of(self.undelivered).acknowledge(
                 cdk.Acknowledgment(
                     id="AwsSolutions-SQS3",
                     reason="It is a dead-letter queue itself: the rule's.",
@@ -66,7 +70,7 @@ class QueuedFunction(Construct):
                 "Rule",
                 event_pattern=event_pattern,
                 targets=[
-                    targets.SqsQueue(self.queue, dead_letter_queue=undelivered),
+                    targets.SqsQueue(self.queue, dead_letter_queue=self.undelivered),
                 ],
             )
 

@@ -33,7 +33,8 @@ class RecordFailure(Construct):
             memory_mb=settings.record_failure_memory_mb,
             removal_policy=settings.removal_policy,
         )
-        failures = QueuedFunction(
+        #: The function, its queue, and that one's dead letters.
+        self.queued = failures = QueuedFunction(
             self,
             "Failures",
             function=record_failure.function,

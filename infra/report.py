@@ -41,7 +41,8 @@ class Report(Construct):
             build_secrets=settings.build_secrets,
             removal_policy=settings.removal_policy,
         )
-        queued = QueuedFunction(
+        #: The function, its queue, and that one's dead letters.
+        self.queued = queued = QueuedFunction(
             self,
             "Models",
             function=report.function,

@@ -146,6 +146,7 @@ class Settings:
     ingest_memory_mb: int = _whole_number(2048, low=512, high=10_240)
     start_training_memory_mb: int = _whole_number(256, low=128, high=10_240)
     record_failure_memory_mb: int = _whole_number(256, low=128, high=10_240)
+    sweep_memory_mb: int = _whole_number(256, low=128, high=10_240)
     report_memory_mb: int = _whole_number(2048, low=512, high=10_240)
 
     #: What AWS takes for an hour of training and a second of a function: the costs of

@@ -11,6 +11,7 @@ from infra.record_failure import RecordFailure
 from infra.report import Report
 from infra.settings import Settings
 from infra.start_training import StartTraining
+from infra.sweep import Sweep
 from infra.training import Training
 
 
@@ -41,11 +42,23 @@ class GeoclustersStack(cdk.Stack):
         start_training = StartTraining(
             self, "StartTraining", settings=settings, data=data, training=training
         )
-        Ingest(self, "Ingest", settings=settings, data=data, jobs=start_training.queue)
-        RecordFailure(
+        jobs = start_training.queued
+        ingest = Ingest(self, "Ingest", settings=settings, data=data, jobs=jobs.queue)
+        record_failure = RecordFailure(
             self, "RecordFailure", settings=settings, data=data, training=training
         )
-        Report(self, "Report", settings=settings, data=data, training=training)
+        report = Report(self, "Report", settings=settings, data=data, training=training)
+        Sweep(
+            self,
+            "Sweep",
+            settings=settings,
+            data=data,
+            training=training,
+            uploads=ingest.queued,
+            jobs=jobs,
+            models=report.queued,
+            failures=record_failure.queued,
+        )
         analysts = AnalystPolicy(self, "Analysts", data=data)
 
         name = data.bucket.bucket_name

@@ -36,14 +36,14 @@ class StartTraining(Construct):
             memory_mb=settings.start_training_memory_mb,
             removal_policy=settings.removal_policy,
         )
-        #: The queue `jobs`.
-        self.queue = QueuedFunction(
+        #: The function, the queue `jobs`, and that one's dead letters.
+        self.queued = QueuedFunction(
             self, "Jobs", function=start_training.function, max_receive_count=1000
-        ).queue
+        )
         start_training.configure(
             StartTrainingSettings(
                 data_bucket=data.bucket.bucket_name,
-                jobs_queue_url=self.queue.queue_url,
+                jobs_queue_url=self.queued.queue.queue_url,
                 job_name_prefix=training.job_name_prefix,
                 training_image=training.image,
                 training_role_arn=training.role.role_arn,

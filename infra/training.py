@@ -85,6 +85,29 @@ class Training(Construct):
             )
         )
 
+    def allow_sweeping(self, role: iam.Role) -> None:
+        """Allow a role to list all training jobs, and to look at and stop this stack's.
+
+        Listing can't be narrowed to some jobs.
+        """
+        self.allow_describing(role)
+        _allow(
+            role,
+            "sagemaker:StopTrainingJob",
+            resource=self._jobs,
+            reason=_MADE_AT_RUN_TIME,
+        )
+        role.add_to_principal_policy(
+            iam.PolicyStatement(actions=["sagemaker:ListTrainingJobs"], resources=["*"])
+        )
+        cdk.Validations.of(role).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-IAM5[Resource::*]",
+                reason="ListTrainingJobs knows no resources: it lists names, times and "
+                "states of all jobs of the account and region.",
+            )
+        )
+
     def allow_describing(self, role: iam.Role) -> None:
         """Allow a role to look at this stack's training jobs."""
         _allow(

@@ -12,6 +12,8 @@ pin manylinux_2_28 requirements/deploy
 pin manylinux2014 lambdas/ingest/requirements
 pin manylinux2014 lambdas/start_training/requirements
 pin manylinux2014 lambdas/record_failure/requirements
+pin manylinux2014 lambdas/sweep/requirements
+pin manylinux2014 lambdas/notify/requirements
 pin manylinux_2_28 requirements/dev requirements/deploy.txt lambdas/ingest/requirements.txt
 pin manylinux_2_28 local/requirements
 pin manylinux_2_28 container/requirements

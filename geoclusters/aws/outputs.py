@@ -18,7 +18,7 @@ from geoclusters import layout
 from geoclusters.aws.upload import PartedUpload
 from geoclusters.errors import GeoclustersError
 from geoclusters.run import RunRecord, Upload, is_newer
-from geoclusters.status import State, Status
+from geoclusters.status import State, Status, progress
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -233,13 +233,34 @@ class Outputs:
     def _state_of_this_run(self, found: _Found) -> State | None:
         if not self._is_of_this_run(found):
             return None
-        return State(json.loads(found.body)["state"])
+        return progress(json.loads(found.body))
 
 
 def read_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord:
     """Return a run's record from the data bucket."""
     answer = s3.get_object(Bucket=bucket, Key=layout.run_record_key(run_id))
     return RunRecord.from_json(answer["Body"].read())
+
+
+def find_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord | None:
+    """Return a run's record; None if there is none yet."""
+    try:
+        return read_run_record(s3, bucket, run_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise
+
+
+def read_own_status(s3: "S3Client", bucket: str, run_id: str) -> Any:
+    """Return the status that a run keeps for itself; None if there is none yet."""
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=layout.run_status_key(run_id))
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise
+    return json.loads(answer["Body"].read())
 
 
 def _contention(key: str) -> GeoclustersError:

@@ -1,5 +1,6 @@
 """A message waits or ends; it never vanishes."""
 
+import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -70,3 +71,12 @@ def work(
 def growing_delay_s(receive_count: int, *, first_s: int, most_s: int) -> int:
     """Return how long a message waits after its nth receive: twice as long each."""
     return int(min(first_s * 2 ** min(receive_count - 1, 20), most_s))
+
+
+def spread(delay_s: int) -> int:
+    """Return a delay near another one, at random: within a quarter of it.
+
+    Messages that wait for the same thing would otherwise all come back at one moment,
+    and most of them in vain.
+    """
+    return round(delay_s * random.uniform(0.75, 1.25))

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.objects import ObjectChangedError, S3Object
-from geoclusters.aws.outputs import Outputs, SupersededError, read_run_record
+from geoclusters.aws.outputs import Outputs, SupersededError, find_run_record
 from geoclusters.deadline import SecondsLeft, unbounded
 from geoclusters.environment import IngestSettings
 from geoclusters.errors import InputError, TableError
@@ -62,7 +62,7 @@ def prepare_run(
         state = outputs.state()
         if state is not None and state.is_final:
             return Outcome(upload.run_id, state, "this upload was answered before")
-        record = _record_written_before(s3, upload)
+        record = find_run_record(s3, upload.bucket, upload.run_id)
         if record is None:
             source = _open(s3, upload)
             upload = replace(upload, version_id=source.version_id)
@@ -131,15 +131,6 @@ def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
             return False
         raise
     return True
-
-
-def _record_written_before(s3: "S3Client", upload: Upload) -> RunRecord | None:
-    try:
-        return read_run_record(s3, upload.bucket, upload.run_id)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
 
 
 def _check_key(upload: Upload) -> None:

@@ -2,14 +2,14 @@
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.outputs import Outputs, read_run_record
-from geoclusters.aws.queue import LaterError, growing_delay_s
+from geoclusters.aws.queue import LaterError, growing_delay_s, spread
 from geoclusters.environment import StartTrainingSettings
 from geoclusters.failures import explain_job_end
 from geoclusters.run import RunRecord
@@ -67,7 +67,7 @@ def start_training(
         delay_s = growing_delay_s(
             wait.tries, first_s=_FIRST_DELAY_S, most_s=_MOST_DELAY_S
         )
-        raise LaterError(status.message, delay_s=delay_s)
+        raise LaterError(status.message, delay_s=spread(delay_s))
     return status
 
 
@@ -138,7 +138,13 @@ def _busy(
         f"SageMaker has no room for the job at the moment; waiting since {since}, "
         f"{wait.tries} tries so far. SageMaker says: {said}"
     )
-    return _status(record, State.QUEUED, message, job_name)
+    return _status(
+        record,
+        State.QUEUED,
+        message,
+        job_name,
+        waiting={"since": since, "tries": wait.tries},
+    )
 
 
 def _training(record: RunRecord, job_name: str) -> Status:
@@ -146,6 +152,8 @@ def _training(record: RunRecord, job_name: str) -> Status:
     return _status(record, State.TRAINING, message, job_name)
 
 
-def _status(record: RunRecord, state: State, message: str, job_name: str) -> Status:
-    figures = {**run_figures(record), "training_job": job_name}
+def _status(
+    record: RunRecord, state: State, message: str, job_name: str, **more: Any
+) -> Status:
+    figures = {**run_figures(record), "training_job": job_name, **more}
     return Status(upload=record.upload, state=state, message=message, figures=figures)

@@ -86,8 +86,18 @@ def test_failures_are_this_stacks_training_jobs_that_failed_or_were_stopped(
     }
 
 
+def test_the_sweep_is_started_every_quarter_of_an_hour(template: Template) -> None:
+    rule = template.one("AWS::Events::Rule", having="Schedule").properties
+
+    assert rule["ScheduleExpression"] == "rate(15 minutes)"
+    assert rule["State"] == "ENABLED"
+    (target,) = rule["Targets"]
+    sweep = template.function("sweep").logical_id
+    assert target["Arn"] == {"Fn::GetAtt": [sweep, "Arn"]}
+
+
 def test_there_are_no_other_rules(template: Template) -> None:
-    assert len(template.all("AWS::Events::Rule")) == 3
+    assert len(template.all("AWS::Events::Rule")) == 4
 
 
 def test_the_failures_rule_and_the_functions_name_training_jobs_alike(

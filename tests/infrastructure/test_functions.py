@@ -9,6 +9,7 @@ from geoclusters.environment import (
     RecordFailureSettings,
     ReportSettings,
     StartTrainingSettings,
+    SweepSettings,
 )
 from infra.settings import Settings
 from tests.infrastructure.synthesis import Template, render, synthesise
@@ -18,8 +19,9 @@ SETTINGS: dict[str, type[FunctionSettings]] = {
     "start_training": StartTrainingSettings,
     "record_failure": RecordFailureSettings,
     "report": ReportSettings,
+    "sweep": SweepSettings,
 }
-ZIPPED = ["ingest", "start_training", "record_failure"]
+ZIPPED = ["ingest", "start_training", "record_failure", "sweep"]
 #: What a function's libraries read, and not the function itself.
 FOR_LIBRARIES = {
     "ingest": {"OPENBLAS_NUM_THREADS": "1"},
@@ -127,7 +129,7 @@ def test_each_function_logs_json_into_a_group_of_its_own_that_forgets(
     group = groups[render(logging["LogGroup"])]
 
     assert logging["LogFormat"] == "JSON"
-    assert len(groups) == 4
+    assert len(groups) == len(SETTINGS)
     assert group.properties["RetentionInDays"] == 90
     assert group.body["DeletionPolicy"] == "Retain"
 

@@ -15,12 +15,19 @@ READ = {
     "start_training": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
     "record_failure": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
     "report": {"runs/*", "output/*", "boundaries/*"},
+    "sweep": {
+        "runs/*/run.json",
+        "runs/*/announced-again",
+        RUN_STATUSES,
+        OUTPUT_STATUSES,
+    },
 }
 WRITTEN = {
     "ingest": {"runs/*", OUTPUT_STATUSES},
     "start_training": {RUN_STATUSES, OUTPUT_STATUSES},
     "record_failure": {RUN_STATUSES, OUTPUT_STATUSES},
     "report": {RUN_STATUSES, "output/*"},
+    "sweep": {"runs/*/announced-again", RUN_STATUSES, OUTPUT_STATUSES},
 }
 #: What is written in parts, so that an upload may have to be aborted.
 ABORTED = {"report": {"output/*"}}
@@ -109,6 +116,26 @@ def test_a_function_is_fed_from_its_queue_and_only_ingest_sends_on(
     }
 
 
+def test_the_sweep_looks_at_dead_letters_and_sends_on_what_was_undelivered(
+    template: Template,
+) -> None:
+    def queues(action: str) -> set[str]:
+        allowed = actions(template.allowed(template.role_of("sweep")), "sqs")
+        return {
+            re.sub(r"[0-9A-F]{8}\.Arn", "", resource).strip("<>")
+            for found, resource in allowed
+            if found == f"sqs:{action}"
+        }
+
+    fed = {"IngestUploads", "RecordFailureFailures", "ReportModels"}
+    dead = {f"{name}DeadLetters" for name in fed | {"StartTrainingJobs"}}
+    undelivered = {f"{name}Undelivered" for name in fed}
+    assert queues("ReceiveMessage") == dead | undelivered
+    assert queues("ChangeMessageVisibility") == dead
+    assert queues("DeleteMessage") == undelivered
+    assert queues("SendMessage") == {f"{name}Queue" for name in fed}
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -130,6 +157,18 @@ def test_training_jobs_of_this_stack_only_are_started_and_described(
     allowed = template.allowed(template.role_of(name))
 
     assert actions(allowed, "sagemaker") == {(action, JOBS) for action in expected}
+
+
+def test_the_sweep_lists_all_training_jobs_and_stops_those_of_this_stack(
+    template: Template,
+) -> None:
+    allowed = template.allowed(template.role_of("sweep"))
+
+    assert actions(allowed, "sagemaker") == {
+        ("sagemaker:ListTrainingJobs", "*"),
+        ("sagemaker:DescribeTrainingJob", JOBS),
+        ("sagemaker:StopTrainingJob", JOBS),
+    }
 
 
 def test_only_start_training_passes_the_training_role_and_only_to_sagemaker(
@@ -205,17 +244,17 @@ def test_analysts_put_uploads_and_borders_read_results_and_nothing_else(
     assert not policy.properties.keys() & {"Groups", "Roles", "Users"}
 
 
-def test_no_policy_allows_everything_of_anything_but_metrics(
+def test_no_policy_allows_everything_of_anything_but_what_has_no_arn(
     template: Template,
 ) -> None:
     roles = [role.logical_id for role in template.all("AWS::IAM::Role")]
     statements = {s for role in roles for s in template.allowed(role)}
 
-    assert len(roles) == 5
+    assert len(roles) == 6
     assert not [s for s in statements if "*" in s.action]
-    # Metrics have no ARN.
     assert {s.action for s in statements if s.resource == "*"} == {
-        "cloudwatch:PutMetricData"
+        "cloudwatch:PutMetricData",
+        "sagemaker:ListTrainingJobs",
     }
     assert not [s for s in statements if re.search(r"DataBucket\.Arn>/?\*", s.resource)]
 

@@ -26,6 +26,15 @@ def sources(template: Template) -> list[tuple[Resource, Resource, Resource]]:
     ]
 
 
+def rules_of_events(template: Template) -> list[Resource]:
+    """Return the rules that match events; a schedule needs no queue."""
+    return [
+        rule
+        for rule in template.all("AWS::Events::Rule")
+        if "EventPattern" in rule.properties
+    ]
+
+
 def dead_letter_arns(template: Template) -> set[str]:
     redriven = {
         render(queue.properties["RedrivePolicy"]["deadLetterTargetArn"])
@@ -34,7 +43,7 @@ def dead_letter_arns(template: Template) -> set[str]:
     }
     undelivered = {
         render(target["DeadLetterConfig"]["Arn"])
-        for rule in template.all("AWS::Events::Rule")
+        for rule in rules_of_events(template)
         for target in rule.properties["Targets"]
     }
     return redriven | undelivered
@@ -56,7 +65,7 @@ def test_every_function_is_fed_from_a_queue_of_its_own_one_message_at_a_time(
 
     assert {function.logical_id for _, _, function in fed} == {
         function.logical_id for function in template.all("AWS::Lambda::Function")
-    }
+    } - {template.function("sweep").logical_id}  # started by a schedule
     assert len({queue.logical_id for _, queue, _ in fed}) == 4
     for mapping, _, _ in fed:
         assert mapping.properties["BatchSize"] == 1
@@ -120,7 +129,7 @@ def test_every_rule_has_a_dead_letter_queue_that_it_may_write_to(
 ) -> None:
     queues = {f"<{q.logical_id}.Arn>": q for q in template.all("AWS::SQS::Queue")}
 
-    for rule in template.all("AWS::Events::Rule"):
+    for rule in rules_of_events(template):
         (target,) = rule.properties["Targets"]
         for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
             allowing = [

@@ -1,0 +1,1 @@
+"""Settles what nobody heard of: dead letters, lost events, jobs that just ended."""
