@@ -13,7 +13,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
 
-.PHONY: help demo redrive test test-unit test-infrastructure test-image test-browser test-sdk test-integration synth check bench-readers bench-ingest bench-report bench-quality lock clean
+.PHONY: help demo redrive test test-unit test-infrastructure test-image test-browser test-sdk test-integration test-faults synth check bench-readers bench-ingest bench-report bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -21,7 +21,7 @@ help: ## list the targets
 demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cluster a sample on the embedded cloud
 	.venv/bin/python -m local demo
 
-test: test-unit test-infrastructure test-sdk test-image test-browser test-integration ## every test
+test: test-unit test-infrastructure test-sdk test-image test-browser test-integration test-faults ## every test
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/unit --cov
@@ -41,6 +41,15 @@ test-browser: .venv-report/test node_modules/ready chromium
 
 test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready chromium
 	.venv/bin/python -m pytest -q tests/integration
+
+test-faults: .venv/dev .venv-cloud/ready .venv-report/ready
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target faults-of-report faults-of-others
+
+.PHONY: faults-of-report faults-of-others
+faults-of-report:
+	.venv/bin/python -m pytest -q tests/faults -k test_report
+faults-of-others:
+	.venv/bin/python -m pytest -q tests/faults -k "not test_report"
 
 synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to cdk.out
 	$(CDK) synth --quiet

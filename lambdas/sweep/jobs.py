@@ -136,8 +136,10 @@ def _unanswered_run(
     except ValueError:
         return None  # another one's, whose name contains ours
     own = read_own_status(s3, settings.data_bucket, run_id)
-    ended = own is not None and State(own["state"]).is_final
-    return None if ended else run_id
+    if own is None:
+        return run_id
+    is_its_job = own.get("training_job", job_name) == job_name
+    return run_id if is_its_job and not State(own["state"]).is_final else None
 
 
 def _fail(

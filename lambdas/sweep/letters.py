@@ -33,7 +33,7 @@ _BATCH: Final = 10
 #: So many messages of a queue are looked at in one sweep.
 _MOST_MESSAGES: Final = 1000
 #: Longer than a sweep takes: no message is met twice in one.
-_HIDDEN_S: Final = 600
+HIDDEN_S = 600
 
 
 def deliver_again(*, sqs: "SQSClient", settings: SweepSettings) -> Iterator[Outcome]:
@@ -148,7 +148,7 @@ def _messages(sqs: "SQSClient", url: str) -> Iterator["MessageTypeDef"]:
     seen = 0
     while seen < _MOST_MESSAGES:
         answer = sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=_BATCH, VisibilityTimeout=_HIDDEN_S
+            QueueUrl=url, MaxNumberOfMessages=_BATCH, VisibilityTimeout=HIDDEN_S
         )
         messages = answer.get("Messages", [])
         if not messages:

@@ -1,0 +1,42 @@
+"""A process that runs one function: ``python -m tests.faults.worker MODULE [SECONDS]``.
+
+Each line of standard input is an event, each line that it writes how that ended. The
+clock may be put forward, so that what happened just now was long ago.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+
+
+class Context:
+    """What Lambda hands to a handler."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """Return that there is enough."""
+        return 900_000
+
+
+def main() -> None:
+    """Handle events until standard input ends."""
+    module, *ahead = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # logs go elsewhere
+    if ahead:
+        real, seconds = time.time, float(ahead[0])
+        time.time = lambda: real() + seconds
+    handler = importlib.import_module(module).handler
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        try:
+            answer = {"result": handler(json.loads(line), Context())}
+        except Exception as error:
+            answer = {"error": repr(error)}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
