@@ -97,6 +97,16 @@ class RecordFailureSettings(FunctionSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NotifySettings(FunctionSettings):
+    """Settings of `notify`."""
+
+    #: The queue that the function is fed from.
+    statuses_queue_url: str
+    #: Where it tells of runs.
+    topic_arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepSettings(FunctionSettings):
     """Settings of `sweep`."""
 

@@ -57,6 +57,9 @@ _MODEL_KEY = re.compile(
     rf"{RUNS_PREFIX}(?P<run_id>[0-9a-f]{{20}})/model/(?P<job_name>[^/]+)/output/"
     + re.escape(MODEL_NAME)
 )
+_RUN_STATUS_KEY = re.compile(
+    rf"{RUNS_PREFIX}(?P<run_id>[0-9a-f]{{20}})/" + re.escape(STATUS_NAME)
+)
 _JOB_NAME = re.compile(
     r"(?P<prefix>[a-z0-9][a-z0-9-]*)-(?P<run_id>[0-9a-f]{20})-(?P<attempt>[1-9][0-9]*)"
 )
@@ -169,6 +172,15 @@ def announced_again_key(run_id: str) -> str:
 def told_key(run_id: str, state: str) -> str:
     """Return the key that says that a run's end was told to who wants to know."""
     return f"{run_prefix(run_id)}{TOLD_NAME}{state}"
+
+
+def parse_run_status_key(key: str) -> str:
+    """Return the run whose own status a key is of."""
+    match = _RUN_STATUS_KEY.fullmatch(key)
+    if match is None:
+        msg = f"{key!r} is not the key of a run's own status"
+        raise ValueError(msg)
+    return match["run_id"]
 
 
 def rejected_key(run_id: str) -> str:

@@ -37,6 +37,9 @@ class State(StrEnum):
 
 _ORDER = tuple(State)
 
+#: The ends of runs that who wants to know is told of.
+TOLD_OF: Final = (State.SUCCEEDED, State.FAILED)
+
 #: Says of a FAILED run that it failed for a fault of geoclusters' own.
 PUT_ASIDE: Final = "put_aside"
 

@@ -18,6 +18,12 @@ def models(bucket_name: str) -> events.EventPattern:
     return _object_created(bucket_name, {"wildcard": layout.MODEL_KEY_PATTERN})
 
 
+def statuses(bucket_name: str) -> events.EventPattern:
+    """Return the pattern of the statuses that runs keep for themselves."""
+    key = f"{layout.RUNS_PREFIX}*/{layout.STATUS_NAME}"
+    return _object_created(bucket_name, {"wildcard": key})
+
+
 def failures(job_name_prefix: str) -> events.EventPattern:
     """Return the pattern of this stack's training jobs that ended without a result."""
     return events.EventPattern(

@@ -35,6 +35,8 @@ class QueuedFunction(Construct):
         timeout = function.timeout
         assert timeout is not None, "a queued function needs an explicit timeout"
 
+        #: The function.
+        self.function = function
         #: Where messages end that were received too often.
         self.dead_letters = self._dead_letter_queue("DeadLetters")
         #: Where events are kept that the rule couldn't deliver; None without a rule.

@@ -87,6 +87,14 @@ def _one_of(default: str, *others: str) -> Any:
     )
 
 
+def _email() -> Any:
+    return _text(
+        "",
+        pattern=r"([^@\s]+@[^@\s]+)?",
+        expected="an e-mail address, or nothing",
+    )
+
+
 def _file(default: str = "") -> Any:
     return field(
         default=default, metadata={"domain": _File("the path of a file that is there")}
@@ -129,6 +137,11 @@ class Settings:
     #: 1,048,576 rows.)
     gzip_above_rows: int = _whole_number(1_000_000, low=0, high=1_000_000_000_000)
 
+    #: Who gets an e-mail of each run that ended, and of each alarm, beside those who
+    #: subscribe to the topics themselves.
+    runs_email: str = _email()
+    alarms_email: str = _email()
+
     #: SageMaker's name of the machine that trains.
     instance_type: str = _text(
         "ml.m5.large",
@@ -146,6 +159,7 @@ class Settings:
     ingest_memory_mb: int = _whole_number(2048, low=512, high=10_240)
     start_training_memory_mb: int = _whole_number(256, low=128, high=10_240)
     record_failure_memory_mb: int = _whole_number(256, low=128, high=10_240)
+    notify_memory_mb: int = _whole_number(256, low=128, high=10_240)
     sweep_memory_mb: int = _whole_number(256, low=128, high=10_240)
     report_memory_mb: int = _whole_number(2048, low=512, high=10_240)
 

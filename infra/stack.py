@@ -7,11 +7,14 @@ from geoclusters import layout
 from infra.analyst_policy import AnalystPolicy
 from infra.data_bucket import DataBucket
 from infra.ingest import Ingest
+from infra.monitoring import Monitoring
+from infra.notify import Notify
 from infra.record_failure import RecordFailure
 from infra.report import Report
 from infra.settings import Settings
 from infra.start_training import StartTraining
 from infra.sweep import Sweep
+from infra.topics import Topics
 from infra.training import Training
 
 
@@ -48,7 +51,9 @@ class GeoclustersStack(cdk.Stack):
             self, "RecordFailure", settings=settings, data=data, training=training
         )
         report = Report(self, "Report", settings=settings, data=data, training=training)
-        Sweep(
+        topics = Topics(self, "Topics", settings=settings)
+        notify = Notify(self, "Notify", settings=settings, data=data, topics=topics)
+        sweep = Sweep(
             self,
             "Sweep",
             settings=settings,
@@ -59,6 +64,20 @@ class GeoclustersStack(cdk.Stack):
             models=report.queued,
             failures=record_failure.queued,
         )
+        Monitoring(
+            self,
+            "Monitoring",
+            settings=settings,
+            topics=topics,
+            queued={
+                "ingest": ingest.queued,
+                "start_training": jobs,
+                "record_failure": record_failure.queued,
+                "report": report.queued,
+                "notify": notify.queued,
+            },
+            others={"sweep": sweep.function},
+        )
         analysts = AnalystPolicy(self, "Analysts", data=data)
 
         name = data.bucket.bucket_name
@@ -66,6 +85,8 @@ class GeoclustersStack(cdk.Stack):
             ("DataBucketName", name, "The bucket of uploads and results"),
             ("InputUri", f"s3://{name}/{layout.INPUT_PREFIX}", "Put tables here"),
             ("OutputUri", f"s3://{name}/{layout.OUTPUT_PREFIX}", "Results lie here"),
+            ("RunsTopicArn", topics.runs.topic_arn, "Tells of runs that ended"),
+            ("AlarmsTopicArn", topics.alarms.topic_arn, "Tells of what to look at"),
             ("AnalystPolicyArn", analysts.policy_arn, "Attach it to who may use this"),
         ):
             cdk.CfnOutput(self, key, value=value, description=description)

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 
+def exists(s3: "S3Client", bucket: str, key: str) -> bool:
+    """Return whether there is such an object."""
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "404":
+            return False
+        raise
+    return True
+
+
 class ObjectChangedError(GeoclustersError):
     """Another object, or another version of it, stands at the key meanwhile."""
 

@@ -252,12 +252,16 @@ def find_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord | Non
         raise
 
 
-def read_own_status(s3: "S3Client", bucket: str, run_id: str) -> Any:
-    """Return the status that a run keeps for itself; None if there is none yet."""
+def read_own_status(s3: "S3Client", bucket: str, run_id: str, **condition: Any) -> Any:
+    """Return the status that a run keeps for itself.
+
+    None if there is none yet, or none that fulfils a condition such as `IfMatch`.
+    """
+    key = layout.run_status_key(run_id)
     try:
-        answer = s3.get_object(Bucket=bucket, Key=layout.run_status_key(run_id))
+        answer = s3.get_object(Bucket=bucket, Key=key, **condition)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
+        if error.response["Error"]["Code"] in ("NoSuchKey", "PreconditionFailed"):
             return None
         raise
     return json.loads(answer["Body"].read())

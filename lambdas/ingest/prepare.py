@@ -7,11 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import unquote_plus
 
-from botocore.exceptions import ClientError
-
 from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
-from geoclusters.aws.objects import ObjectChangedError, S3Object
+from geoclusters.aws.objects import ObjectChangedError, S3Object, exists
 from geoclusters.aws.outputs import Outputs, SupersededError, find_run_record
 from geoclusters.deadline import SecondsLeft, unbounded
 from geoclusters.environment import IngestSettings
@@ -122,15 +120,8 @@ def _existing(s3: "S3Client", upload: Upload) -> Upload:
 
 
 def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
-    if len(key.encode()) > layout.MOST_KEY_BYTES:
-        return False  # S3 would refuse to look
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "404":
-            return False
-        raise
-    return True
+    is_too_long = len(key.encode()) > layout.MOST_KEY_BYTES
+    return not is_too_long and exists(s3, bucket, key)  # S3 would refuse to look
 
 
 def _check_key(upload: Upload) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
-
 from geoclusters import layout
+from geoclusters.aws.objects import exists
 from geoclusters.aws.outputs import (
     Outputs,
     SupersededError,
@@ -86,7 +85,7 @@ def _announce_again(
     if run_id is None:
         return
     marker = layout.announced_again_key(run_id)
-    if _exists(s3, settings.data_bucket, marker):
+    if exists(s3, settings.data_bucket, marker):
         return
     event = _object_created(settings.data_bucket, layout.model_key(run_id, job_name))
     sqs.send_message(QueueUrl=settings.models_queue_url, MessageBody=json.dumps(event))
@@ -171,13 +170,3 @@ def _object_created(bucket: str, key: str) -> dict[str, Any]:
             "object": {"key": key, "etag": "", "sequencer": "", "size": 0},
         }
     }
-
-
-def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "404":
-            return False
-        raise
-    return True

@@ -96,6 +96,18 @@ REPORT_IN_PARTS: Final = Calls(
     after_faults=_HIDING | {"AbortMultipartUpload output/*/assignments.csv"},
 )
 
+NOTIFY: Final = Calls(
+    always=frozenset(
+        {
+            "GetObject runs/*/status.json",
+            "HeadObject runs/*/told-FAILED",
+            "PutObject runs/*/told-FAILED",
+            "Publish",
+        }
+    ),
+    after_faults=_HIDING,
+)
+
 SWEEP: Final = Calls(
     always=frozenset(
         {

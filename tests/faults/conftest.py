@@ -18,7 +18,7 @@ from tests.faults.proxy import Fault, FaultProxy
 
 BUCKET: Final = "data"
 JOB_PREFIX: Final = "stack-0123abcd"
-QUEUES: Final = ("uploads", "jobs", "models", "failures")
+QUEUES: Final = ("uploads", "jobs", "models", "failures", "statuses", "told")
 _UNIT_PYTHON = PROJECT / ".venv/bin/python"
 #: Stands for SQS; the function's own queue is given by its settings.
 _RECEIPT: Final = "receipt"

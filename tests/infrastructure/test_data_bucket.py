@@ -63,7 +63,7 @@ def test_the_bucket_tells_eventbridge_without_a_helper_function(
     assert template.one("AWS::S3::Bucket").properties["NotificationConfiguration"] == {
         "EventBridgeConfiguration": {"EventBridgeEnabled": True}
     }
-    assert len(template.all("AWS::Lambda::Function")) == 5
+    assert len(template.all("AWS::Lambda::Function")) == 6
     assert not [r for r in template.body["Resources"].values() if "Custom" in r["Type"]]
 
 

@@ -86,6 +86,15 @@ def test_failures_are_this_stacks_training_jobs_that_failed_or_were_stopped(
     }
 
 
+def test_statuses_are_those_that_runs_keep_for_themselves(template: Template) -> None:
+    detail = pattern(template, "Statuses")["detail"]
+
+    assert detail == {
+        "bucket": BUCKET,
+        "object": {"key": [{"wildcard": "runs/*/status.json"}]},
+    }
+
+
 def test_the_sweep_is_started_every_quarter_of_an_hour(template: Template) -> None:
     rule = template.one("AWS::Events::Rule", having="Schedule").properties
 
@@ -97,7 +106,7 @@ def test_the_sweep_is_started_every_quarter_of_an_hour(template: Template) -> No
 
 
 def test_there_are_no_other_rules(template: Template) -> None:
-    assert len(template.all("AWS::Events::Rule")) == 4
+    assert len(template.all("AWS::Events::Rule")) == 5
 
 
 def test_the_failures_rule_and_the_functions_name_training_jobs_alike(
@@ -117,7 +126,8 @@ def test_prefixes_are_disjoint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "function"), [("Uploads", "ingest"), ("Models", "report")]
+    ("rule", "function"),
+    [("Uploads", "ingest"), ("Models", "report"), ("Statuses", "notify")],
 )
 def test_no_rule_matches_what_its_own_function_may_write(
     template: Template, rule: str, function: str

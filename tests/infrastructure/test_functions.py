@@ -6,6 +6,7 @@ from geoclusters import layout
 from geoclusters.environment import (
     FunctionSettings,
     IngestSettings,
+    NotifySettings,
     RecordFailureSettings,
     ReportSettings,
     StartTrainingSettings,
@@ -19,9 +20,10 @@ SETTINGS: dict[str, type[FunctionSettings]] = {
     "start_training": StartTrainingSettings,
     "record_failure": RecordFailureSettings,
     "report": ReportSettings,
+    "notify": NotifySettings,
     "sweep": SweepSettings,
 }
-ZIPPED = ["ingest", "start_training", "record_failure", "sweep"]
+ZIPPED = ["ingest", "start_training", "record_failure", "notify", "sweep"]
 #: What a function's libraries read, and not the function itself.
 FOR_LIBRARIES = {
     "ingest": {"OPENBLAS_NUM_THREADS": "1"},

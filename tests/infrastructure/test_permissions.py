@@ -9,12 +9,14 @@ HERE = "<AWS::Region>:<AWS::AccountId>"
 JOBS = f"arn:<AWS::Partition>:sagemaker:{HERE}:training-job/geoclusters-de209872-*"
 RUN_STATUSES = "runs/*/status.json"
 OUTPUT_STATUSES = "output/*/status.json"
+TOLD = {"runs/*/told-SUCCEEDED", "runs/*/told-FAILED"}
 
 READ = {
     "ingest": {"input/*", "runs/*", OUTPUT_STATUSES},
     "start_training": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
     "record_failure": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
     "report": {"runs/*", "output/*", "boundaries/*"},
+    "notify": {RUN_STATUSES, *TOLD},
     "sweep": {
         "runs/*/run.json",
         "runs/*/announced-again",
@@ -27,6 +29,7 @@ WRITTEN = {
     "start_training": {RUN_STATUSES, OUTPUT_STATUSES},
     "record_failure": {RUN_STATUSES, OUTPUT_STATUSES},
     "report": {RUN_STATUSES, "output/*"},
+    "notify": TOLD,
     "sweep": {"runs/*/announced-again", RUN_STATUSES, OUTPUT_STATUSES},
 }
 #: What is written in parts, so that an upload may have to be aborted.
@@ -102,6 +105,7 @@ def test_a_function_writes_logs_into_its_own_group_only(
         ("start_training", "JobsQueue", []),
         ("record_failure", "FailuresQueue", []),
         ("report", "ModelsQueue", []),
+        ("notify", "StatusesQueue", []),
     ],
 )
 def test_a_function_is_fed_from_its_queue_and_only_ingest_sends_on(
@@ -141,6 +145,7 @@ def test_the_sweep_looks_at_dead_letters_and_sends_on_what_was_undelivered(
     [
         ("ingest", set()),
         ("record_failure", set()),
+        ("notify", set()),
         ("report", {"sagemaker:DescribeTrainingJob"}),
         (
             "start_training",
@@ -250,7 +255,7 @@ def test_no_policy_allows_everything_of_anything_but_what_has_no_arn(
     roles = [role.logical_id for role in template.all("AWS::IAM::Role")]
     statements = {s for role in roles for s in template.allowed(role)}
 
-    assert len(roles) == 6
+    assert len(roles) == 7
     assert not [s for s in statements if "*" in s.action]
     assert {s.action for s in statements if s.resource == "*"} == {
         "cloudwatch:PutMetricData",

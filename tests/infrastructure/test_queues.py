@@ -66,7 +66,7 @@ def test_every_function_is_fed_from_a_queue_of_its_own_one_message_at_a_time(
     assert {function.logical_id for _, _, function in fed} == {
         function.logical_id for function in template.all("AWS::Lambda::Function")
     } - {template.function("sweep").logical_id}  # started by a schedule
-    assert len({queue.logical_id for _, queue, _ in fed}) == 4
+    assert len({queue.logical_id for _, queue, _ in fed}) == 5
     for mapping, _, _ in fed:
         assert mapping.properties["BatchSize"] == 1
         assert mapping.properties["FunctionResponseTypes"] == [
@@ -84,7 +84,13 @@ def test_a_message_stays_hidden_for_six_times_its_functions_timeout(
 
 @pytest.mark.parametrize(
     ("name", "receives"),
-    [("ingest", 5), ("start_training", 1000), ("report", 5), ("record_failure", 5)],
+    [
+        ("ingest", 5),
+        ("start_training", 1000),
+        ("report", 5),
+        ("record_failure", 5),
+        ("notify", 5),
+    ],
 )
 def test_a_message_is_received_so_often_and_then_put_aside(
     template: Template, name: str, receives: int

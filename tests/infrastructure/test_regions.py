@@ -76,12 +76,17 @@ def test_the_template_names_no_account_and_no_region_but_in_the_table(
 
 
 def test_the_outputs_are_what_the_documents_say(template: Template) -> None:
+    def topic(having: str) -> str:
+        return f"<{template.one('AWS::SNS::Topic', having=having).logical_id}>"
+
     assert {
         key: render(output["Value"]) for key, output in template.body["Outputs"].items()
     } == {
         "DataBucketName": "<DataBucket>",
         "InputUri": "s3://<DataBucket>/input/",
         "OutputUri": "s3://<DataBucket>/output/",
+        "RunsTopicArn": topic("Runs"),
+        "AlarmsTopicArn": topic("Alarms"),
         "AnalystPolicyArn": (f"<{template.one('AWS::IAM::ManagedPolicy').logical_id}>"),
     }
 

@@ -96,7 +96,7 @@ def test_the_default_memory_is_what_new_accounts_may_use() -> None:
     settings = dataclasses.asdict(Settings())
     memory = [value for key, value in settings.items() if key.endswith("_memory_mb")]
 
-    assert len(memory) == 5
+    assert len(memory) == 6
     assert max(memory) <= 3008
 
 

@@ -29,6 +29,7 @@ class Pipeline:
 
     def __init__(self, cloud: Cloud, outputs: dict[str, str]) -> None:
         self.cloud = cloud
+        self.outputs = outputs
         self.bucket = outputs["DataBucketName"]
         self.s3 = cloud.client("s3")
         self.sagemaker = cloud.client("sagemaker")

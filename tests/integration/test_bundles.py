@@ -13,7 +13,7 @@ from infra import bundler
 ROOT = Path(__file__).resolve().parents[2]
 #: Zip functions run on its interpreter, and with its boto3, in the embedded cloud.
 PYTHON = ROOT / ".venv-cloud/bin/python"
-NAMES = ["ingest", "start_training", "record_failure", "sweep"]
+NAMES = ["ingest", "start_training", "record_failure", "notify", "sweep"]
 
 
 @pytest.fixture(scope="module", params=NAMES)

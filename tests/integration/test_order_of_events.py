@@ -98,7 +98,7 @@ def test_the_same_event_twice_is_one_run(pipeline: Pipeline) -> None:
     pipeline.sqs.send_message(QueueUrl=uploads, MessageBody=json.dumps(event))
     done = pipeline.wait("twice.csv", version, State.SUCCEEDED)
     pipeline.sqs.send_message(QueueUrl=uploads, MessageBody=json.dumps(event))
-    _wait_until_drained(pipeline)
+    wait_until_drained(pipeline)
     assert pipeline.status("twice.csv") == done
     jobs = pipeline.sagemaker.list_training_jobs(NameContains=done["run_id"])
     assert len(jobs["TrainingJobSummaries"]) == 1
@@ -110,11 +110,11 @@ def test_the_same_model_twice_is_reported_once(pipeline: Pipeline) -> None:
     model = layout.model_key(done["run_id"], done["training_job"])
     body = pipeline.read(model)
     pipeline.s3.put_object(Bucket=pipeline.bucket, Key=model, Body=body)
-    _wait_until_drained(pipeline)
+    wait_until_drained(pipeline)
     assert pipeline.status("model-twice.csv") == done
 
 
-def _wait_until_drained(pipeline: Pipeline) -> None:
+def wait_until_drained(pipeline: Pipeline) -> None:
     """Wait until no queue holds a message, read or unread, and none is dead."""
 
     def messages(url: str) -> int:
@@ -165,7 +165,7 @@ def test_an_older_upload_that_is_read_after_a_newer_changes_nothing(
     pipeline.sqs.send_message(
         QueueUrl=pipeline.queue_url("Ingest"), MessageBody=json.dumps(event)
     )
-    _wait_until_drained(pipeline)
+    wait_until_drained(pipeline)
     assert pipeline.status("late.csv") == newer
     assert pipeline.own_status(older["run_id"])["state"] == State.SUCCEEDED
 

@@ -1,0 +1,1 @@
+"""Tells who wants to know of each run that succeeded or failed."""

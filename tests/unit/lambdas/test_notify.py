@@ -1,0 +1,182 @@
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from geoclusters import layout
+from geoclusters.aws.outputs import Outputs
+from geoclusters.environment import NotifySettings
+from geoclusters.run import RunRecord
+from geoclusters.status import State
+from lambdas.notify import handler as entry
+from lambdas.notify.message import message
+from lambdas.notify.tell import tell
+from tests.statuses import HandMade
+from tests.unit.conftest import BUCKET, sqs_event
+
+
+class Cloud:
+    """A bucket, a topic, and a queue that hears all of it."""
+
+    def __init__(self) -> None:
+        self.s3, self.sns = boto3.client("s3"), boto3.client("sns")
+        self.sqs = boto3.client("sqs")
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.queue_url = self.sqs.create_queue(QueueName="heard")["QueueUrl"]
+        topic_arn = self.sns.create_topic(Name="runs")["TopicArn"]
+        queue: Any = self.sqs.get_queue_attributes(
+            QueueUrl=self.queue_url, AttributeNames=["QueueArn"]
+        )
+        self.sns.subscribe(
+            TopicArn=topic_arn,
+            Protocol="sqs",
+            Endpoint=queue["Attributes"]["QueueArn"],
+        )
+        self.settings = NotifySettings(
+            data_bucket=BUCKET,
+            statuses_queue_url=self.queue_url,
+            topic_arn=topic_arn,
+        )
+
+    def publish(self, record: RunRecord, state: State, **more: Any) -> None:
+        status = HandMade(upload=record.upload, state=state, message="so it is", **more)
+        Outputs(self.s3, record.upload).publish(status)
+
+    def etag(self, run_id: str) -> str:
+        """Return the ETag of a run's own status, as events have it."""
+        key = layout.run_status_key(run_id)
+        etag: str = self.s3.head_object(Bucket=BUCKET, Key=key)["ETag"]
+        return etag.strip('"')
+
+    def tell(self, run_id: str, etag: str | None = None) -> State | None:
+        return tell(
+            run_id,
+            etag or self.etag(run_id),
+            s3=self.s3,
+            sns=self.sns,
+            settings=self.settings,
+        )
+
+    def heard(self) -> list[Any]:
+        answer = self.sqs.receive_message(
+            QueueUrl=self.queue_url, MaxNumberOfMessages=10
+        )
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with mock_aws():
+        yield Cloud()
+
+
+@pytest.fixture
+def record(make_record: Callable[..., RunRecord]) -> RunRecord:
+    return make_record()
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])
+def test_a_run_that_ended_is_told_once(
+    cloud: Cloud, record: RunRecord, state: State
+) -> None:
+    cloud.publish(record, state)
+    assert cloud.tell(record.run_id) is state
+    assert cloud.tell(record.run_id) is None
+    (heard,) = cloud.heard()
+    assert heard["Subject"] == f"geoclusters: {state} input/depots/hk.csv"
+    attributes = heard["MessageAttributes"]
+    assert attributes["state"]["Value"] == state
+    assert attributes["run_id"]["Value"] == record.run_id
+
+
+@pytest.mark.parametrize(
+    "state", [State.QUEUED, State.TRAINING, State.REPORTING, State.SUPERSEDED]
+)
+def test_a_run_that_goes_on_or_that_nobody_waits_for_is_not_told(
+    cloud: Cloud, record: RunRecord, state: State
+) -> None:
+    cloud.publish(record, state)
+    assert cloud.tell(record.run_id) is None
+    assert cloud.heard() == []
+
+
+def test_a_run_that_is_gone_is_not_told(cloud: Cloud) -> None:
+    assert cloud.tell("0" * 20, "0123") is None
+
+
+def test_the_event_of_an_earlier_status_tells_nothing(
+    cloud: Cloud, record: RunRecord
+) -> None:
+    cloud.publish(record, State.QUEUED)
+    earlier = cloud.etag(record.run_id)
+    cloud.publish(record, State.FAILED)
+    assert cloud.tell(record.run_id, earlier) is None
+    assert cloud.heard() == []
+    assert cloud.tell(record.run_id) is State.FAILED
+
+
+def test_a_run_that_was_put_aside_is_told_again_when_it_succeeds(
+    cloud: Cloud, record: RunRecord
+) -> None:
+    cloud.publish(record, State.FAILED, figures={"put_aside": True})
+    assert cloud.tell(record.run_id) is State.FAILED
+    cloud.publish(record, State.SUCCEEDED)
+    assert cloud.tell(record.run_id) is State.SUCCEEDED
+    assert len(cloud.heard()) == 2
+
+
+def test_a_message_leads_to_the_files(record: RunRecord) -> None:
+    status = HandMade(
+        upload=record.upload,
+        state=State.SUCCEEDED,
+        message="15 clusters",
+        files=("centroids.csv", "map.png"),
+        warnings=("One is small.",),
+    )
+    said = message(json.loads(status.to_json()))
+    assert said.document["files"] == [
+        "s3://data/output/depots/hk/centroids.csv",
+        "s3://data/output/depots/hk/map.png",
+        "s3://data/output/depots/hk/status.json",
+    ]
+    for text in (*said.document["files"], "15 clusters", "Note: One is small."):
+        assert text in said.text
+    assert said.document["console"].endswith("/data?prefix=output/depots/hk/")
+    both = json.loads(said.to_sns())
+    assert json.loads(both["default"]) == said.document
+    assert both["email"] == said.text
+
+
+@pytest.mark.parametrize("name", ["a\nb\x07.csv", "é香.csv", "x" * 300 + ".csv"])
+def test_a_subject_is_one_that_sns_takes(
+    make_record: Callable[..., RunRecord],
+    make_upload: Callable[..., Any],
+    name: str,
+) -> None:
+    upload = make_upload(key=f"input/{name}")
+    status = HandMade(upload=upload, state=State.FAILED, message="no")
+    subject = message(json.loads(status.to_json())).subject
+    assert len(subject) < 100
+    assert subject.isascii()
+    assert subject.isprintable()
+    assert subject.startswith("geoclusters: FAILED input/")
+
+
+def test_the_handler_tells_of_the_run_whose_status_was_written(
+    cloud: Cloud, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.publish(record, State.SUCCEEDED)
+    resources = (cloud.settings, cloud.s3, cloud.sns, cloud.sqs)
+    monkeypatch.setattr(entry, "_resources", lambda: resources)
+    made = {
+        "key": layout.run_status_key(record.run_id),
+        "etag": cloud.etag(record.run_id),
+        "sequencer": "0",
+        "size": 1,
+    }
+    event = sqs_event({"detail": {"bucket": {"name": BUCKET}, "object": made}})
+    assert entry.handler(event, None) == {"batchItemFailures": []}
+    assert len(cloud.heard()) == 1
