@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import ministack.app
+from ministack.core import iam_actions
 from ministack.core.lambda_runtime import execution_credentials
 from ministack.core.responses import (
     get_region,
@@ -33,6 +34,8 @@ def apply(runtime_port: int) -> None:
     """Apply all bends; image functions go to the runtime on this loopback port."""
     _take_in_events_of_the_sagemaker_stand_in()
     _run_image_functions_in_our_runtime(runtime_port)
+    _listen_on_one_port()
+    _know_which_repository_is_described()
 
 
 def _take_in_events_of_the_sagemaker_stand_in() -> None:
@@ -137,3 +140,43 @@ def _invoke(port: int, invocation: dict[str, Any]) -> Any:
     finally:
         connection.close()
     return answer
+
+
+def _listen_on_one_port() -> None:
+    """Leave port 443 alone.
+
+    With TLS ministack also takes that port where it can (as root), for the sake of
+    Cognito's clients. We have none of them, and several clouds may run at once.
+    """
+    ministack.app._port_is_bindable = lambda host, port: False
+
+
+def _know_which_repository_is_described() -> None:
+    """Check ``ecr:DescribeRepositories`` on the repository that the request names.
+
+    ministack checks it on ``*``, so that the CDK's role for images, which may describe
+    its own repository alone as on AWS, is refused and no deploy succeeds.
+    """
+    extract = iam_actions.extract_resource_arn
+
+    def extract_resource_arn(
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query_params: dict[str, Any],
+        region: str,
+        account_id: str,
+    ) -> Any:
+        if service == "ecr" and headers.get("x-amz-target", "").endswith(
+            ".DescribeRepositories"
+        ):
+            names = json.loads(body or b"{}").get("repositoryNames") or []
+            if len(names) == 1:
+                return f"arn:aws:ecr:{region}:{account_id}:repository/{names[0]}"
+        return extract(
+            service, method, path, headers, body, query_params, region, account_id
+        )
+
+    iam_actions.extract_resource_arn = extract_resource_arn

@@ -18,6 +18,7 @@ import boto3
 import botocore.config
 import botocore.session
 
+from local import certificate
 from local.child import LOOPBACK, Child, free_ports, log_tail
 from local.errors import LocalError
 
@@ -49,6 +50,10 @@ class Cloud:
         handler runs as a process.
     build_options
         More options for ``docker build``, where the machine needs some.
+    secure
+        Whether AWS is spoken to by TLS alone and who may do what is enforced, as on
+        AWS: functions and training jobs act under their roles. The keys of
+        `environment` are the account's root.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Cloud:
         uploading_s: float = 0,
         docker: bool = False,
         build_options: Sequence[str] = (),
+        secure: bool = True,
     ) -> None:
         self._wanted_state = state
         aws_port, self._sagemaker_port, self._runtime_port = free_ports(3)
@@ -66,13 +72,15 @@ class Cloud:
         self._uploading_s = uploading_s
         self._docker = docker
         self._build_options = build_options
+        self._secure = secure
         self._children: list[Child] = []
         self._cleanup = ExitStack()
 
     @property
     def endpoint_url(self) -> str:
         """Where every AWS service but SageMaker answers."""
-        return f"http://{LOOPBACK}:{self._port}"
+        scheme = "https" if self._secure else "http"
+        return f"{scheme}://{LOOPBACK}:{self._port}"
 
     @property
     def sagemaker_url(self) -> str:
@@ -87,8 +95,10 @@ class Cloud:
     def __enter__(self) -> Self:
         with self._cleanup as cleanup:
             self.state = self._make_state()
-            for name in ("home", "logs", "s3", "sagemaker", "tmp"):
+            for name in ("home", "logs", "s3", "sagemaker", "tls", "tmp"):
                 (self.state / name).mkdir()
+            if self._secure:
+                certificate.make(self._certificate, self._key)
             for child in self._start_children():
                 cleanup.callback(child.stop)
                 self._children.append(child)
@@ -131,6 +141,7 @@ class Cloud:
             "AWS_CONFIG_FILE": str(home / "config"),
             "AWS_SHARED_CREDENTIALS_FILE": str(home / "credentials"),
             "AWS_EC2_METADATA_DISABLED": "true",
+            **self._trust(),
             "NO_PROXY": _no_proxy("NO_PROXY"),
             "no_proxy": _no_proxy("no_proxy"),
             # No image is pushed: whatever a deploy asks of Docker, /bin/true does it.
@@ -166,7 +177,27 @@ class Cloud:
         )
         url = self.sagemaker_url if service == "sagemaker" else self.endpoint_url
         no_proxies = botocore.config.Config(proxies={})
-        return session.client(service, endpoint_url=url, config=no_proxies)
+        # Else AWS_CA_BUNDLE would count, which the user may have set.
+        verify = str(self._certificate) if self._secure else None
+        return session.client(
+            service, endpoint_url=url, config=no_proxies, verify=verify
+        )
+
+    @property
+    def _certificate(self) -> Path:
+        return self.state / "tls/server.crt"
+
+    @property
+    def _key(self) -> Path:
+        return self.state / "tls/server.key"
+
+    def _trust(self) -> dict[str, str]:
+        """Return what has AWS's tools trust this cloud's endpoint, and no other."""
+        if not self._secure:
+            return {}
+        # Node adds to what it trusts; boto3 and the AWS CLI then trust nothing else.
+        names = ("AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+        return dict.fromkeys(names, str(self._certificate))
 
     @property
     def _ready_timeout_s(self) -> float:
@@ -222,6 +253,13 @@ class Cloud:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.state / "s3"),
         }
+        if self._secure:
+            env |= {
+                "AUTH": "true",
+                "USE_SSL": "1",
+                "MINISTACK_SSL_CERT": str(self._certificate),
+                "MINISTACK_SSL_KEY": str(self._key),
+            }
         return self._child("local.emulator", self._port, options, env)
 
     def _child(

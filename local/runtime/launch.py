@@ -19,11 +19,13 @@ IMAGE_TAG = "geoclusters-report:local"
 LAMBDA_USER = "993:990"
 """The user and group as which Lambda runs a function, whatever the image says."""
 
-_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER")
+_CA_BUNDLE = "AWS_CA_BUNDLE"
+#: How a function finds the local cloud, and whom it trusts there.
+_CLOUD = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER", _CA_BUNDLE)
 
 
-def _endpoints() -> dict[str, str]:
-    return {name: os.environ[name] for name in _ENDPOINTS if name in os.environ}
+def _cloud() -> dict[str, str]:
+    return {name: os.environ[name] for name in _CLOUD if name in os.environ}
 
 
 def image_command(dockerfile: Path) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ class ProcessLauncher:
             "MPLBACKEND": "Agg",
             # For all workers, as finding the fonts takes a while.
             "MPLCONFIGDIR": str(Path(tempfile.gettempdir()) / "matplotlib"),
-            **_endpoints(),
+            **_cloud(),
             **function.environment_variables(runtime_api),
         }
         command = function.command or self._command
@@ -149,10 +151,13 @@ class DockerLauncher:
             if self._image_uri not in (None, function.image_uri):
                 self._build()
             self._image_uri = function.image_uri
-        env = {**_endpoints(), **function.environment_variables(runtime_api)}
+        env = {**_cloud(), **function.environment_variables(runtime_api)}
         arguments = ["--init", "--network", "host", "--read-only", "--tmpfs", "/tmp"]
         arguments += ["--cap-drop", "ALL", "--user", LAMBDA_USER]
         arguments += ["--memory", f"{function.memory_mb}m"]
+        if _CA_BUNDLE in env:
+            certificate = env[_CA_BUNDLE]
+            arguments += ["--volume", f"{certificate}:{certificate}:ro"]
         for name in env:
             arguments += ["--env", name]  # the value is in the client's environment
         name = f"geoclusters-{os.getpid()}-{next(self._numbers)}"

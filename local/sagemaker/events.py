@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import queue
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -74,6 +76,11 @@ def _with_milliseconds(value: Any) -> Any:
     return value
 
 
+def _trust() -> ssl.SSLContext:
+    # What boto3 trusts, so that both reach the emulator's TLS.
+    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+
+
 class Publisher:
     """Posts events in order, from a thread of its own; a failure is never fatal.
 
@@ -90,7 +97,10 @@ class Publisher:
         self._thread = threading.Thread(target=self._work, name="events", daemon=True)
         self._thread.start()
         # No proxy stands between us and loopback, whatever the environment says.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=_trust()),
+        )
 
     def publish(self, description: dict[str, Any]) -> None:
         """Queue the event for a job as it is now."""

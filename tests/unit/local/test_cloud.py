@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from local import __main__ as main
+from local import certificate
 from local.cloud import Cloud
 from local.errors import LocalError
 
@@ -40,6 +41,44 @@ def test_the_environment_leads_to_this_cloud_and_to_no_other(
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"} & set(
         environment
     )
+
+
+def test_aws_tools_trust_this_cloud_alone(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/etc/ssl/a-companys.crt")
+
+    environment = cloud.process_environment()
+
+    assert cloud.endpoint_url.startswith("https://127.0.0.1:")
+    assert environment["AWS_CA_BUNDLE"] == f"{cloud.state}/tls/server.crt"
+    assert environment["NODE_EXTRA_CA_CERTS"] == environment["AWS_CA_BUNDLE"]
+
+
+def test_a_certificate_vouches_for_loopback_and_only_its_owner_has_the_key(
+    tmp_path: Path,
+) -> None:
+    path, key = tmp_path / "server.crt", tmp_path / "server.key"
+
+    certificate.make(path, key)
+
+    assert key.stat().st_mode & 0o077 == 0
+    text = subprocess.run(
+        ["openssl", "x509", "-in", path, "-noout", "-text"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "IP Address:127.0.0.1" in text
+    assert "CA:FALSE" in text
+
+
+def test_without_openssl_it_is_said_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LocalError, match="no `openssl`"):
+        certificate.make(tmp_path / "server.crt", tmp_path / "server.key")
 
 
 def test_a_client_needs_nothing_of_the_users_settings(

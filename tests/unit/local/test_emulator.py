@@ -2,6 +2,7 @@
 
 import io
 import json
+import ssl
 import threading
 import time
 import urllib.error
@@ -10,7 +11,10 @@ from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local.child import Child
 from local.cloud import CLOUD_PYTHON, Cloud
@@ -57,8 +61,8 @@ def cloud(pool: FakePool) -> Iterator[Cloud]:
 class EmulatorAlone(Cloud):
     """A cloud whose image functions end in this process."""
 
-    def __init__(self, runtime: ThreadingHTTPServer) -> None:
-        super().__init__()
+    def __init__(self, runtime: ThreadingHTTPServer, *, secure: bool = True) -> None:
+        super().__init__(secure=secure)
         self._server = runtime
         self._runtime_port = runtime.server_port
 
@@ -73,6 +77,10 @@ class EmulatorAlone(Cloud):
 
 @pytest.fixture(scope="module")
 def image_function(cloud: Cloud) -> str:
+    # Where permissions are enforced, a function's role must be there.
+    cloud.client("iam").create_role(
+        RoleName="report", AssumeRolePolicyDocument=json.dumps({"Statement": []})
+    )
     cloud.client("lambda").create_function(
         FunctionName="report",
         Role="arn:aws:iam::000000000000:role/report",
@@ -106,7 +114,8 @@ def test_an_image_function_is_run_by_our_runtime(
     assert deployed.command == ("other.handler",)
     assert (deployed.timeout_s, deployed.memory_mb) == (7, 512)
     assert deployed.environment == {"DATA_BUCKET": "data"}
-    assert deployed.credentials["AWS_ACCESS_KEY_ID"]
+    assert deployed.credentials["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert deployed.credentials["AWS_SESSION_TOKEN"]
     assert "a line of the function's" in _log_messages(cloud)
 
 
@@ -195,12 +204,57 @@ def test_objects_on_disk_raise_events_too(cloud: Cloud) -> None:
     assert stored == [b"table"]
 
 
+def trust(cloud: Cloud) -> ssl.SSLContext:
+    """Trust what the cloud's environment says, and nothing else."""
+    return ssl.create_default_context(cafile=cloud.environment()["AWS_CA_BUNDLE"])
+
+
+def test_with_tls_the_endpoint_is_one_port_that_takes_no_plain_http(
+    cloud: Cloud,
+) -> None:
+    address = cloud.endpoint_url.removeprefix("https://")
+    with pytest.raises(OSError):
+        urllib.request.urlopen(f"http://{address}/_ministack/health", timeout=5)
+    log = (cloud.logs / "emulator.log").read_text()
+    assert f"Running on {cloud.endpoint_url} " in log
+    assert ":443 " not in log
+
+
+def test_a_cloud_without_security_speaks_http_and_enforces_nothing() -> None:
+    with EmulatorAlone(make_server(0, FakePool()), secure=False) as cloud:  # type: ignore[arg-type]
+        assert cloud.endpoint_url.startswith("http://")
+        assert "AWS_CA_BUNDLE" not in cloud.environment()
+        nobody: Any = boto3.client(
+            "s3",
+            endpoint_url=cloud.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIANOBODY",
+            aws_secret_access_key="guessed",
+            config=Config(proxies={}),
+        )
+        nobody.list_buckets()
+
+
+def test_unknown_keys_are_refused(cloud: Cloud) -> None:
+    nobody: Any = boto3.client(
+        "s3",
+        endpoint_url=cloud.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="AKIANOBODY",
+        aws_secret_access_key="guessed",
+        verify=cloud.environment()["AWS_CA_BUNDLE"],
+        config=Config(proxies={}),
+    )
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        nobody.list_buckets()
+
+
 def _post_event(cloud: Cloud, entry: dict[str, Any]) -> tuple[int, Any]:
     request = urllib.request.Request(
         f"{cloud.endpoint_url}/_geoclusters/events", json.dumps(entry).encode()
     )
     try:
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, context=trust(cloud)) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

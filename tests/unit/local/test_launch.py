@@ -49,6 +49,7 @@ def test_a_process_sees_what_lambda_gives_and_nothing_of_the_users(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "http://127.0.0.1:2")
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/cloud/server.crt")
     monkeypatch.setenv("AWS_PROFILE", "work")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
     python = program("python", 'echo "ARGS $*"; pwd; env; touch "$TMPDIR/left"')
@@ -80,6 +81,7 @@ def test_a_process_sees_what_lambda_gives_and_nothing_of_the_users(
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
         "AWS_ENDPOINT_URL_SAGEMAKER": "http://127.0.0.1:2",
+        "AWS_CA_BUNDLE": "/cloud/server.crt",
         "AWS_LAMBDA_FUNCTION_NAME": "report",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
@@ -111,6 +113,7 @@ def test_an_image_is_built_once_for_each_that_is_deployed(
     calls = tmp_path / "calls"
     docker = program("docker", f'echo "$*" >> {calls}; echo "$DATA_BUCKET"')
     monkeypatch.setenv("PATH", str(docker.parent), prepend=":")
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/cloud/server.crt")
     launcher = DockerLauncher(project, ["--build-arg", "BASE_IMAGE=mine"])
 
     first = function(environment={"DATA_BUCKET": "data"})
@@ -129,5 +132,6 @@ def test_an_image_is_built_once_for_each_that_is_deployed(
     assert "--read-only --tmpfs /tmp --cap-drop ALL" in lines[1]
     assert "--memory 512m" in lines[1]
     assert "--env DATA_BUCKET" in lines[1]
+    assert "--volume /cloud/server.crt:/cloud/server.crt:ro" in lines[1]
     assert "data" not in lines[1].replace("DATA_BUCKET", "")
     assert (tmp_path / "log").read_text() == "data\n" * 3
