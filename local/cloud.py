@@ -29,6 +29,7 @@ REPORT_PYTHON = PROJECT / ".venv-report/bin/python"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER")
 _READY_TIMEOUT_S = 30.0
 _IMAGE_BUILD_TIMEOUT_S = 1800.0
 
@@ -52,8 +53,12 @@ class Cloud:
         More options for ``docker build``, where the machine needs some.
     secure
         Whether AWS is spoken to by TLS alone and who may do what is enforced, as on
-        AWS: functions and training jobs act under their roles. The keys of
-        `environment` are the account's root.
+        AWS: functions act under their roles. The keys of `environment` are the
+        account's root, and the SageMaker stand-in acts as root too.
+    quota
+        How many instances may train at a time; by default any number.
+    functions_endpoint
+        Where functions find this cloud, if something stands between.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class Cloud:
         docker: bool = False,
         build_options: Sequence[str] = (),
         secure: bool = True,
+        quota: int | None = None,
+        functions_endpoint: str | None = None,
     ) -> None:
         self._wanted_state = state
         aws_port, self._sagemaker_port, self._runtime_port = free_ports(3)
@@ -73,6 +80,8 @@ class Cloud:
         self._docker = docker
         self._build_options = build_options
         self._secure = secure
+        self._quota = quota
+        self._functions_endpoint = functions_endpoint
         self._children: list[Child] = []
         self._cleanup = ExitStack()
 
@@ -232,6 +241,7 @@ class Cloud:
         # Docker's own settings and proxies count in a build; functions see none of
         # them, as each gets an environment made for it.
         env = self.process_environment() | {"TMPDIR": str(self.state / "tmp")}
+        env |= self._between()
         return self._child("local.runtime", self._runtime_port, options, env)
 
     def _sagemaker(self) -> Child:
@@ -239,6 +249,8 @@ class Cloud:
         options += ["--state", self.state / "sagemaker"]
         options += ["--trainer-python", REPORT_PYTHON]
         options += ["--uploading-seconds", str(self._uploading_s)]
+        if self._quota is not None:
+            options += ["--quota", str(self._quota)]
         env = self._bare_environment()
         return self._child("local.sagemaker", self._sagemaker_port, options, env)
 
@@ -253,6 +265,7 @@ class Cloud:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.state / "s3"),
         }
+        env |= self._between()
         if self._secure:
             env |= {
                 "AUTH": "true",
@@ -261,6 +274,16 @@ class Cloud:
                 "MINISTACK_SSL_KEY": str(self._key),
             }
         return self._child("local.emulator", self._port, options, env)
+
+    def _between(self) -> dict[str, str]:
+        """Return what leads functions through what stands before this cloud."""
+        url = self._functions_endpoint
+        return dict.fromkeys(_ENDPOINTS, url) if url else {}
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The process groups of this cloud, by name."""
+        return {child.name: child.pid for child in self._children}
 
     def _child(
         self,

@@ -221,7 +221,7 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    with Cloud() as cloud:
+    with Cloud(secure=False) as cloud:  # the proxy speaks http
         ports = {
             service: int(url.rpartition(":")[2])
             for service, url in (

@@ -90,7 +90,7 @@ class FaultProxy:
     upstream: Callable[[str], int]
     #: The calls since `begin`, in their order, by name.
     calls: list[str] = field(default_factory=list)
-    _ids: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _faults: dict[str, Fault | None] = field(default_factory=dict)
     _fault: Fault | None = None
     _kill: Callable[[], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -118,20 +118,24 @@ class FaultProxy:
     ) -> None:
         """Forget the calls so far; let one of those that come fail, if any."""
         with self._lock:
-            self.calls, self._ids = [], {}
+            self.calls, self._faults = [], {}
             self._fault, self._kill = fault, kill
 
     def fault_of(self, request: _Request) -> Fault | None:
         """Record a request; return what is to go wrong with it."""
         with self._lock:
             identity = request.headers["amz-sdk-invocation-id"]
-            if identity not in self._ids:
-                self.calls.append(request.name)
-                nth = self.calls.count(request.name)
-                self._ids[identity] = request.name, nth
-            fault = self._fault
-            is_meant = fault is not None and self._ids[identity] == fault[:2]
-            return fault if is_meant else None
+            if identity not in self._faults:
+                name = request.name
+                self.calls.append(name)
+                nth = self.calls.count(name)
+                self._faults[identity] = self.decide(name, nth)
+            return self._faults[identity]
+
+    def decide(self, call: str, nth: int) -> Fault | None:
+        """Return what is to go wrong with a call, if anything."""
+        fault = self._fault
+        return fault if fault is not None and fault[:2] == (call, nth) else None
 
     def kill(self) -> None:
         """End the process that calls."""

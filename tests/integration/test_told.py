@@ -20,6 +20,17 @@ class Listener:
         attributes = self._sqs.get_queue_attributes(
             QueueUrl=self._url, AttributeNames=["QueueArn"]
         )["Attributes"]
+        may_send = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": attributes["QueueArn"],
+            "Condition": {"ArnEquals": {"aws:SourceArn": pipeline.outputs[output]}},
+        }
+        policy = {"Version": "2012-10-17", "Statement": [may_send]}
+        self._sqs.set_queue_attributes(
+            QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)}
+        )
         self._sns = pipeline.cloud.client("sns")
         self._subscription = self._sns.subscribe(
             TopicArn=pipeline.outputs[output],
