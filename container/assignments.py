@@ -2,7 +2,8 @@ r"""`assignments.csv`: each usable row of the upload with its cluster.
 
 A header, and a line for each place in the file's order: `row`, `id` (only if the upload
 has ids), `latitude`, `longitude`, `cluster`, `distance_m`. UTF-8, quoted by RFC 4180,
-lines that end in \n.
+lines that end in \n. An id that a spreadsheet would run as a formula has an apostrophe
+before it; see `geoclusters.spreadsheet`.
 """
 
 import gzip
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from geoclusters.ahead import write_behind
 from geoclusters.places import ID, Places
+from geoclusters.spreadsheet import as_texts
 
 #: At level 6 such a table is a tenth smaller and takes seven times as long
 #: (docs/performance.md).
@@ -127,7 +129,7 @@ def written_to(
 
 
 def _text(ids: NDArray[np.bytes_]) -> pl.Series:
-    """Return ids, shape (n,), as text; an empty one as none, which leaves a cell blank.
+    """Return ids, shape (n,), as cells of text; none where one is empty.
 
     What is no UTF-8 isn't worth a failed run: it gets replacement characters.
     """
@@ -136,7 +138,7 @@ def _text(ids: NDArray[np.bytes_]) -> pl.Series:
         text = encoded.cast(pl.String)
     except pl.exceptions.ComputeError:
         text = pl.Series([id.decode("utf-8", "replace") for id in encoded])
-    return text.set(text == "", None)
+    return as_texts(text.set(text == "", None))
 
 
 class _Behind:

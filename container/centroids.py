@@ -12,6 +12,7 @@ from container.statistics import ClusterStatistics
 from geoclusters.errors import ModelError
 from geoclusters.geodesy import Geometry, Spherical, direction_is_defined
 from geoclusters.places import ID, Places, has_ids
+from geoclusters.spreadsheet import as_text
 
 Floats = NDArray[np.float64]
 
@@ -188,8 +189,10 @@ def trained_table(
 def to_csv(table: pd.DataFrame) -> bytes:
     r"""Return a table as CSV: UTF-8, lines that end in \n, metres to the millimetre.
 
-    The nearest places' coordinates and ids are as the upload has them. An empty cluster
-    has no distances and no nearest place: those cells are empty.
+    The nearest places' coordinates and ids are as the upload has them, but for an
+    apostrophe before what a spreadsheet would run as a formula (`as_text`); so are the
+    names of areas. An empty cluster has no distances and no nearest place: those cells
+    are empty.
     """
     columns = [
         [_field("" if pd.isna(value) else _text(name, value)) for value in table[name]]
@@ -211,7 +214,7 @@ def _text(column: str, value: Any) -> str:
         )
     if column.endswith("_m"):
         return f"{value:.{_DISTANCE_DECIMALS}f}"
-    return str(value)
+    return as_text(str(value))
 
 
 def _field(text: str) -> str:

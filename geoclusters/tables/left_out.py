@@ -8,6 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from geoclusters.spreadsheet import as_text
+
 #: So many rows of a reason are named in the status, and so many are listed in all.
 _MOST_NAMED: Final = 5
 MOST_LISTED: Final = 10_000
@@ -100,7 +102,8 @@ class LeftOut:
         listed = [row[:room].tolist(), [_REASONS[i] for i in reasons[:room]]]
         if ids is not None:
             self._has_ids = True
-            listed.append([value.decode(errors="replace") for value in ids[:room]])
+            texts = [value.decode(errors="replace") for value in ids[:room]]
+            listed.append([as_text(text) for text in texts])
         self._listed += zip(*listed, strict=True)
 
     def summary(self) -> dict[str, Any]:
@@ -112,7 +115,10 @@ class LeftOut:
         }
 
     def to_csv(self) -> bytes:
-        """Return a table of row, reason and, if any, id; at most `MOST_LISTED` rows."""
+        """Return a table of row, reason and, if any, id; at most `MOST_LISTED` rows.
+
+        An id that a spreadsheet would run as a formula has an apostrophe before it.
+        """
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["row", "reason", *(["id"] if self._has_ids else [])])

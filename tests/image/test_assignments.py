@@ -21,6 +21,7 @@ from geoclusters.aws.outputs import Outputs
 from geoclusters.aws.upload import PART_BYTES
 from geoclusters.places import MOST_ID_BYTES, Places
 from geoclusters.run import Upload
+from geoclusters.spreadsheet import as_text
 from tests.image.fakes import FakeS3
 
 UPLOAD = Upload(bucket="data", key="input/hk.csv", etag="e", sequencer="0A", size=1)
@@ -74,7 +75,7 @@ def test_each_place_is_a_line_with_its_row_cluster_and_distance() -> None:
 
 
 def test_ids_stand_behind_the_row_as_the_upload_has_them() -> None:
-    ids = ["007", 'a,"b"', " x ", "line\nbreak", "a\rb", "Zürich 北", "", "=1+1"]
+    ids = ["007", 'a,"b"', " x ", "line\nbreak", "a\rb", "Zürich 北", "", "-12"]
     table = written(make([0] * 8, [0] * 8, [id.encode() for id in ids]))
     assert table.decode() == (
         "row,id,latitude,longitude,cluster,distance_m\n"
@@ -85,8 +86,19 @@ def test_ids_stand_behind_the_row_as_the_upload_has_them() -> None:
         '6,"a\rb",0,0,1,0.000\n'
         "7,Zürich 北,0,0,1,0.000\n"
         "8,,0,0,1,0.000\n"
-        "9,=1+1,0,0,1,0.000\n"
+        "9,-12,0,0,1,0.000\n"
     )
+
+
+def test_an_id_that_a_spreadsheet_would_run_is_a_text() -> None:
+    ids = [b"=cmd|' /C calc'!A0", b"\xff;@SUM(1)", b"+59.350", b"\t-1-1"]
+    lines = written(make([0] * 4, [0] * 4, ids)).decode().splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == [
+        "'=cmd|' /C calc'!A0",
+        "\ufffd;'@SUM(1)",
+        "+59.350",
+        "'\t'-1-1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +147,7 @@ def test_whatever_is_written_is_read_again(rows: list[Any], packed: bool) -> Non
     lines = list(csv.reader(io.StringIO(text, newline="")))[1:]
     assert len(lines) == len(rows)
     for i, line in enumerate(lines):
-        assert line[:2] == [str(i + 2), ids[i]]
+        assert line[:2] == [str(i + 2), as_text(ids[i])]
         assert (float(line[2]), float(line[3])) == (latitude[i], longitude[i])
         assert all(re.fullmatch(r"-?\d+(\.\d+)?", cell) for cell in line[2:4])
         assert line[4] == str(cluster[i] + 1)

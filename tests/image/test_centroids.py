@@ -212,6 +212,14 @@ def test_ids_come_back_exactly_as_they_stood() -> None:
     assert again["nearest_id"].tolist() == IDS
 
 
+def test_what_a_spreadsheet_would_run_is_a_text() -> None:
+    table = centroid_table(np.zeros(2), np.zeros(2), statistics([2, 1], ["=1", "-12"]))
+    table.insert(3, "area", ["@SUM(1,1)", "a;+cmd"])
+    rows = list(csv.DictReader(io.StringIO(to_csv(table).decode(), newline="")))
+    assert [row["nearest_id"] for row in rows] == ["'=1", "-12"]
+    assert [row["area"] for row in rows] == ["'@SUM(1,1)", "a;'+cmd"]
+
+
 def test_an_id_that_is_no_utf_8_does_not_keep_the_rest_back() -> None:
     figures = statistics([3], ["?"])
     figures.nearest["id"] = b"\xff"

@@ -86,6 +86,18 @@ def test_geojson_says_what_the_table_says(table: pd.DataFrame) -> None:
     ]
 
 
+def test_a_text_like_a_formula_stays_as_it_is_in_a_geographic_file(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    table["nearest_id"] = ["=1+1", "+cmd", ""]
+    features = json.loads(centroids_geojson(table))["features"]
+    assert [f["properties"]["nearest_id"] for f in features[:2]] == ["=1+1", "+cmd"]
+    none = np.full(3, None)
+    path = tmp_path / "clusters.gpkg"
+    path.write_bytes(clusters_gpkg(table, none, none))
+    assert read(path, "centroids")[2]["nearest_id"][:2] == ["=1+1", "+cmd"]
+
+
 def test_geojson_opens_in_gdal(table: pd.DataFrame) -> None:
     meta, _, shapes, _ = pyogrio.raw.read(centroids_geojson(table))
     assert (meta["crs"], meta["geometry_type"], len(shapes)) == (

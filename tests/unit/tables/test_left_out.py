@@ -31,6 +31,15 @@ def test_the_list_of_rejected_rows_is_bounded() -> None:
     assert found.rows == 35_000
 
 
+def test_an_id_that_a_spreadsheet_would_run_is_a_text_in_the_list() -> None:
+    found = LeftOut()
+    nowhere = np.full(2, np.nan)
+    ids = np.array([b"=1+1", b"-12"])
+    found.add(np.array([2, 3]), np.full(2, 2, np.int8), nowhere, nowhere, ids)
+    lines = found.to_csv().decode().splitlines()
+    assert [line.rpartition(",")[2] for line in lines] == ["id", "'=1+1", "-12"]
+
+
 def test_nothing_left_out_is_an_empty_summary() -> None:
     assert LeftOut().summary() == {}
     assert in_words({}) == ""
