@@ -13,7 +13,7 @@ CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
 
-.PHONY: help demo redrive test test-unit test-infrastructure test-image test-browser test-sdk test-integration test-faults synth check bench-readers bench-ingest bench-report bench-quality lock clean
+.PHONY: help demo redrive test test-unit test-infrastructure test-image test-browser test-sdk test-integration test-faults soak synth check bench-readers bench-ingest bench-report bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -50,6 +50,9 @@ faults-of-report:
 	.venv/bin/python -m pytest -q tests/faults -k test_report
 faults-of-others:
 	.venv/bin/python -m pytest -q tests/faults -k "not test_report"
+
+soak: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## many uploads at once, with faults (takes 20 minutes)
+	.venv/bin/python -m pytest -q -s tests/soak
 
 synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to cdk.out
 	$(CDK) synth --quiet
