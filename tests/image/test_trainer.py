@@ -527,10 +527,11 @@ def test_on_raw_degrees_the_reported_msd_is_noise_as_in_the_published_run() -> N
     """What SageMaker says of raw degrees lies below the best that exists.
 
     The published run of Hong Kong's cameras reported 0.000270; 0.000367 is the least
-    that scikit-learn finds. Two things make it low: the reported figure is that of the
-    weighted centres, not of the places, which is little (centred, it stays within a
-    tenth of the truth); and at (22.3, 114.1) the rounding of float32 is as large as
-    the squares that are added up, which is all the rest.
+    that scikit-learn finds. Two things make it low. The reported figure is that of the
+    weighted centres, not of the places: within a tenth of the truth on centred data,
+    about a fifth below it on raw degrees, where rounding also scatters the places among
+    the centres. And at (22.3, 114.1) float32's error is as large as the squares that
+    are added up, which takes away as much again.
     """
     degrees = np.column_stack(
         read(
