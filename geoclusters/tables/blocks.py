@@ -23,9 +23,13 @@ MOST_RECORD_BYTES = 64 * 1024 * 1024
 #: Each of the next ones is twice as long.
 _FIRST_BLOCK_BYTES = 2 * 1024 * 1024
 
+#: Quotation marks that are looked at together; an even number.
+_MARKS_AT_ONCE = 1024 * 1024
+
 csv.field_size_limit(MOST_RECORD_BYTES)  # a field may be as long as a record
 
-Positions = NDArray[np.int64]
+#: Within what is held of a stream, which is at most two such records.
+Positions = NDArray[np.int32]
 
 _QUOTE, _CR, _LF = b'"\r\n'
 #: So much of a line is shown in a message.
@@ -89,6 +93,7 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
         line_end = chunk.rfind(b"\n") + 1
         data = b"".join([*held[:-1], chunk[:line_end]])
         quotes = np.concatenate(marks)
+        marks.clear()  # they may be more than the data
         inside = quotes[: np.searchsorted(quotes, len(data))]
         well_quoted = _is_well_quoted(data, inside, form)
         end = _end_by_count(data, inside) if well_quoted else _end_by_csv(data, form)
@@ -105,7 +110,8 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
             )
             raise TableError(msg)
         held, size = [rest], len(rest)
-        marks = [quotes[np.searchsorted(quotes, end) :] - end]
+        marks = [quotes[np.searchsorted(quotes, end) :] - end if end else quotes]
+        del quotes, inside, data
         # don't copy a long record again and again
         wanted = max(usual, min(2 * size, MOST_RECORD_BYTES + 1))
     rest = b"".join(held)
@@ -118,8 +124,9 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
 def _quotes(data: bytes) -> Positions:
     """Return where quotation marks stand."""
     if b'"' not in data:
-        return np.empty(0, np.int64)
-    return np.flatnonzero(np.frombuffer(data, np.uint8) == _QUOTE)
+        return np.empty(0, np.int32)
+    marks = np.flatnonzero(np.frombuffer(data, np.uint8) == _QUOTE)
+    return marks.astype(np.int32)
 
 
 def _is_well_quoted(data: bytes, quotes: Positions, form: Format) -> bool:
@@ -131,12 +138,23 @@ def _is_well_quoted(data: bytes, quotes: Positions, form: Format) -> bool:
     if form.blank_before_quote:
         return False
     array = np.frombuffer(data, np.uint8)
+    # a few at a time: a record may consist of marks alone
+    return all(
+        _are_beside_fields_ends(array, quotes[start : start + _MARKS_AT_ONCE], form)
+        for start in range(0, len(quotes), _MARKS_AT_ONCE)
+    )
+
+
+def _are_beside_fields_ends(
+    array: NDArray[np.uint8], quotes: Positions, form: Format
+) -> bool:
+    """Return whether marks, of which every other one opens, stand where fields end."""
     opening, closing = quotes[::2], quotes[1::2]
     before = array.take(opening - 1, mode="wrap")
     if not (_is_between(before, form) | (opening == 0)).all():
         return False
     after = array.take(closing + 1, mode="clip")
-    may_close = _is_between(after, form) | (closing == len(data) - 1)
+    may_close = _is_between(after, form) | (closing == len(array) - 1)
     if not may_close.all():
         behind = array.take(closing + 2, mode="clip")
         may_close |= (after == _CR) & (behind == _LF)

@@ -58,6 +58,8 @@ NORTHING_EASTING_NAMES: Final = (
     ),
     *(("n", "e"), ("y坐标", "x坐标"), ("y座標", "x座標")),
 )
+#: So many columns are named in a message.
+_MOST_SHOWN: Final = 20
 #: Of names that could be meant, so many pairs are looked at.
 _MOST_PAIRS: Final = 16
 
@@ -215,9 +217,9 @@ class Header:
 
     def shown(self) -> str:
         """Return the names for a message."""
-        columns = ", ".join(quoted(name) for name in self.names[:20])
-        if len(self.names) > 20:
-            columns += f" and {len(self.names) - 20} more"
+        columns = ", ".join(quoted(name) for name in self.names[:_MOST_SHOWN])
+        if len(self.names) > _MOST_SHOWN:
+            columns += f" and {len(self.names) - _MOST_SHOWN} more"
         return columns
 
     def _is_one(self, plain: str) -> bool:
@@ -268,11 +270,14 @@ class Header:
 
     def _several(self, positions: Sequence[int], key: str) -> TableError:
         names = list(dict.fromkeys(self.names[position] for position in positions))
-        columns = ", ".join(str(position + 1) for position in positions)
+        called = " and ".join(map(quoted, names[:_MOST_SHOWN]))
+        columns = ", ".join(str(position + 1) for position in positions[:_MOST_SHOWN])
+        if len(positions) > _MOST_SHOWN:
+            columns += ", …"
         msg = (
-            f"{len(positions)} columns are called {' and '.join(map(quoted, names))} "
-            f"(columns {columns}). Give them different names, or name the one that is "
-            f"meant in the upload's metadata `{key}`."
+            f"{len(positions)} columns are called {called} (columns {columns}). Give "
+            "them different names, or name the one that is meant in the upload's "
+            f"metadata `{key}`."
         )
         return TableError(msg)
 

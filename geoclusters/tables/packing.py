@@ -15,6 +15,8 @@ from geoclusters.errors import TableError
 
 #: So much is read, and unpacked, at a time: it fits a processor's cache.
 _READ_BYTES: Final = 256 * 1024
+#: A gzip file may consist of several, and so many of them in a row be empty.
+_MOST_EMPTY: Final = 1_000
 #: A zip's list of its files is held in memory; this is that of some 50,000 files.
 _MOST_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
 _MOST_NAMED: Final = 5
@@ -146,6 +148,7 @@ def _gunzip(stream: Iterator[bytes]) -> Iterator[bytes]:
     """Unpack a gzip file, which may consist of several, one behind the other."""
     unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
     is_first, is_begun = True, False
+    size = empty = 0  # of the one that is unpacked; and of those before it
     try:
         for chunk in stream:
             data = chunk
@@ -155,9 +158,16 @@ def _gunzip(stream: Iterator[bytes]) -> Iterator[bytes]:
                     if not data:
                         break
                 is_begun = True
-                yield unpacker.decompress(data, _READ_BYTES)
+                unpacked = unpacker.decompress(data, _READ_BYTES)
+                yield unpacked
+                size += len(unpacked)
                 data = unpacker.unconsumed_tail
                 if unpacker.eof:
+                    # each takes time, and nobody would see an end
+                    empty = 0 if size else empty + 1
+                    if empty > _MOST_EMPTY:
+                        raise _damaged_gzip("it consists of empty files")
+                    size = 0
                     data = unpacker.unused_data
                     unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
                     is_first, is_begun = False, False

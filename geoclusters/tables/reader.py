@@ -175,11 +175,24 @@ def _check_lines(sample: bytes) -> None:
 
 
 def _header_bytes(sample: bytes, dialect: Dialect) -> int:
-    """Return how many bytes the header has, with what stands above it."""
+    """Return how many bytes the header has, with what stands above it.
+
+    Raises
+    ------
+    TableError
+        If it isn't all in the sample.
+    """
     lines = blocks.Lines(sample)
     records = blocks.records(lines, dialect.format)
     for _ in itertools.islice(records, dialect.preamble + 1):
         pass
+    if lines.taken == text.SAMPLE_BYTES and not sample.endswith(b"\n"):
+        msg = (
+            "The line that names the columns doesn't end within the first "
+            f"{text.SAMPLE_BYTES // 1024**2} MiB of the table. Leave out columns that "
+            "are not needed, and upload that."
+        )
+        raise TableError(msg)
     return lines.taken
 
 
