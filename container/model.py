@@ -6,11 +6,13 @@ unpacked to disk, and nothing is unpacked further than a model may reach.
 """
 
 import io
+import itertools
 import math
 import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final, NoReturn
 
@@ -29,6 +31,8 @@ MODEL_MEMBER: Final = "model_algo-1"
 MAX_ARCHIVE_BYTES: Final = 16 * 2**20
 #: The most that an archive, or a model wrapped in a zip file, may unpack to.
 MAX_UNPACKED_BYTES: Final = 64 * 2**20
+#: The most files in an archive.
+MAX_MEMBERS: Final = 1_000
 
 # MXNet's array list, little-endian, as `NDArray::Save` of MXNet 1.9 writes it:
 # https://github.com/apache/mxnet/blob/1.9.1/src/ndarray/ndarray.cc
@@ -39,6 +43,18 @@ _DEVICES: Final = (1, 2)  # CPU, GPU
 _ITEM_BYTES: Final = {0: 4, 1: 8, 2: 2, 3: 1, 4: 4, 5: 1, 6: 8}  # by type number
 _MAX_DIMENSIONS: Final = 8
 
+#: Members that only say more of the next one: its times, or a name that is too long.
+_ABOUT_ANOTHER: Final = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+#: The other methods unpack without bound.
+_ZIP_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+#: What `zipfile` raises at damage, and at a password.
+_ZIP_ERRORS: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(ValueError, OverflowError, NotImplementedError, RuntimeError),
+)
 _GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
 _ADVICE: Final = (
     "Upload the table again to train a new model; if that ends the same way, the "
@@ -97,26 +113,49 @@ def _member(archive: bytes) -> bytes:
         _refuse(f"an archive that unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
     if not gunzip.eof:
         _refuse("an archive that ends too early: it is cut off")
+    members = dict(itertools.islice(_files(unpacked), MAX_MEMBERS + 1))
+    return _only_model(members, unpacked)
+
+
+def _files(tar: bytes) -> Iterator[tuple[int, tarfile.TarInfo]]:
+    """Yield where each of a tar archive's members stands, and its header.
+
+    `tarfile` itself follows what headers say of others: chains of names without end,
+    maps of sparse files, files that begin before themselves. A model has none of it, so
+    that each header is read alone here.
+    """
+    position = 0
     try:
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as tar:
-            return _only_model(tar)
+        while tar[position : position + tarfile.BLOCKSIZE].strip(b"\0"):
+            block = tar[position : position + tarfile.BLOCKSIZE]
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
+            if member.size < 0:
+                _refuse("a tar archive with a file of less than no bytes")
+            if member.type not in _ABOUT_ANOTHER:
+                yield position + tarfile.BLOCKSIZE, member
+            blocks = -(-member.size // tarfile.BLOCKSIZE)
+            position += tarfile.BLOCKSIZE * (1 + blocks)
     except tarfile.TarError as error:
         _refuse(f"a gzip file that holds no readable tar archive ({error})", error)
 
 
-def _only_model(tar: tarfile.TarFile) -> bytes:
-    members = tar.getmembers()
-    models = [m for m in members if PurePosixPath(m.name).name == MODEL_MEMBER]
+def _only_model(members: Mapping[int, tarfile.TarInfo], tar: bytes) -> bytes:
+    if len(members) > MAX_MEMBERS:
+        _refuse(f"an archive of more than {MAX_MEMBERS} files")
+    models = {
+        start: member
+        for start, member in members.items()
+        if PurePosixPath(member.name).name == MODEL_MEMBER
+    }
     if len(models) != 1:
-        names = ", ".join(repr(m.name) for m in members[:5]) or "nothing"
+        names = ", ".join(repr(m.name) for m in list(members.values())[:5]) or "nothing"
         _refuse(f"{len(models)} files called {MODEL_MEMBER!r} in an archive of {names}")
-    (model,) = models
-    # A sparse member claims more than the archive holds.
-    if not model.isreg() or model.size > MAX_UNPACKED_BYTES:
+    ((start, model),) = models.items()
+    if model.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
         _refuse(f"a {MODEL_MEMBER!r} that is no plain file")
-    file = tar.extractfile(model)
-    assert file is not None  # a regular file has content
-    return file.read()
+    if start + model.size > len(tar):
+        _refuse(f"a {MODEL_MEMBER!r} that ends too early: the archive is cut off")
+    return tar[start : start + model.size]
 
 
 def _unzipped(data: bytes) -> bytes:
@@ -124,15 +163,15 @@ def _unzipped(data: bytes) -> bytes:
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return data
     try:
-        with (
-            zipfile.ZipFile(io.BytesIO(data)) as archive,
-            archive.open(MODEL_MEMBER) as file,
-        ):
-            unpacked = file.read(MAX_UNPACKED_BYTES + 1)
-    except KeyError as error:
-        names = ", ".join(map(repr, archive.namelist()[:5])) or "nothing"
-        _refuse(f"a zip file of {names} without {MODEL_MEMBER!r}", error)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = ", ".join(map(repr, archive.namelist()[:5])) or "nothing"
+            if MODEL_MEMBER not in archive.NameToInfo:
+                _refuse(f"a zip file of {names} without {MODEL_MEMBER!r}")
+            if archive.getinfo(MODEL_MEMBER).compress_type not in _ZIP_METHODS:
+                _refuse("a zip file that is packed by another method than deflate")
+            with archive.open(MODEL_MEMBER) as file:
+                unpacked = file.read(MAX_UNPACKED_BYTES + 1)
+    except _ZIP_ERRORS as error:
         _refuse(f"a zip file that can't be read ({error})", error)
     if len(unpacked) > MAX_UNPACKED_BYTES:
         _refuse(f"a zip file that unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")

@@ -115,6 +115,118 @@ def test_a_link_or_folder_is_no_model(kind: bytes) -> None:
     assert "no plain file" in refusal(gzip.compress(info.tobuf() + bytes(1024)))
 
 
+def header(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def noted(note: bytes, content: bytes) -> bytes:
+    """Return a model's members in a tar archive, one of which says more of the next."""
+    line = b"%d " % (len(note) + 5) + note + b"\n"
+    return (
+        header("PaxHeaders/model_algo-1", tarfile.XHDTYPE, len(line))
+        + line.ljust(512, b"\0")
+        + header("model_algo-1", size=len(content))
+        + content.ljust(512, b"\0")
+        + bytes(1024)
+    )
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        *(b"mtime=1.5", b"path=/etc/passwd", b"size=-1024", b"GNU.sparse.map=a,b"),
+        *(b"GNU.sparse.size=x", b"GNU.sparse.major=1", b"linkpath=../../../a"),
+    ],
+)
+def test_what_an_archive_says_of_the_next_file_is_passed_over(note: bytes) -> None:
+    archive = gzip.compress(noted(note, array_list(CENTROIDS)))
+    assert np.array_equal(decode(archive), CENTROIDS)
+
+
+def test_long_chains_and_many_files_are_refused_soon() -> None:
+    chain = header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 1) + bytes(512)
+    whole = tar_gz(("model_algo-1", array_list(CENTROIDS)))
+    longest = chain * 50_000 + gzip.decompress(whole)
+    assert np.array_equal(decode(gzip.compress(longest, 1)), CENTROIDS)
+    many = header("a") * 100_000
+    assert "more than 1000 files" in refusal(gzip.compress(many, 1))
+
+
+def test_a_file_of_less_than_no_bytes_is_refused() -> None:
+    backwards = bytearray(header("a"))
+    backwards[124:136] = b"\xff" * 10 + b"\xfe\x00"  # -512 as GNU's tar writes it
+    backwards[148:156] = b" " * 8
+    backwards[148:156] = b"%06o\0 " % sum(backwards)
+    assert "less than no bytes" in refusal(gzip.compress(backwards + bytes(1024)))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE])
+def test_a_sparse_or_unusual_file_is_no_model(kind: bytes) -> None:
+    data = array_list(CENTROIDS)
+    archive = header("model_algo-1", kind, len(data)) + data.ljust(512, b"\0")
+    assert "no plain file" in refusal(gzip.compress(archive + bytes(1024)))
+
+
+@pytest.mark.parametrize("name", ["../model_algo-1", "/model_algo-1"])
+def test_a_path_leads_nowhere_nothing_is_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    archive = tar_gz((name, array_list(CENTROIDS)), ("../../evil", b"x"))
+    assert np.array_equal(decode(archive), CENTROIDS)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "inner"]
+    assert not Path("/model_algo-1").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_is_unpacked_by_bounded_methods_alone(method: int) -> None:
+    packed = zipped("model_algo-1", method=method)
+    assert "another method" in refusal(tar_gz(("model_algo-1", packed)))
+
+
+# Before damage each is read, so that all of a way in is damaged.
+_VALID = [
+    gzip.decompress(tar_gz(("model_algo-1", array_list(CENTROIDS)), STATE)),
+    gzip.decompress(tar_gz(("model_algo-1", zipped("model_algo-1")))),
+    noted(b"mtime=1.5", array_list(CENTROIDS)),
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    which=st.sampled_from(_VALID),
+    changes=st.lists(
+        st.tuples(st.integers(0, 2**12), st.binary(min_size=1, max_size=12)), max_size=4
+    ),
+    cut=st.integers(0, 2**12),
+    mends_sum=st.booleans(),
+)
+def test_a_damaged_archive_is_read_or_refused(
+    which: bytes, changes: list[tuple[int, bytes]], cut: int, mends_sum: bool
+) -> None:
+    damaged = bytearray(which)
+    for position, data in changes:
+        start = position % len(damaged)
+        damaged[start : start + len(data)] = data
+    if mends_sum and len(damaged) >= 512:
+        damaged[148:156] = b" " * 8
+        damaged[148:156] = b"%06o\0 " % sum(damaged[:512])
+    archive = gzip.compress(damaged[: max(len(damaged) - cut, 0)], 1)
+    with contextlib.suppress(ModelError):
+        assert decode(archive).shape == (2, 3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=600))
+def test_any_bytes_are_no_model(data: bytes) -> None:
+    for archive in (data, gzip.compress(data, 1), tar_gz(("model_algo-1", data))):
+        with pytest.raises(ModelError):
+            decode(archive)
+
+
 def test_an_archive_without_one_model_is_refused() -> None:
     twin = ("model_algo-1", array_list(CENTROIDS))
     assert "0 files called 'model_algo-1'" in refusal(tar_gz(STATE))
