@@ -168,15 +168,31 @@ def on_plane(geometries: Geometries, plane: Plane, step: float) -> Geometries:
 
     found = shapely.transform(found, forward)
     # Also joins what was cut at the antimeridian: parts that share an edge are invalid.
-    found[is_area] = shapely.make_valid(
-        found[is_area], method="structure", keep_collapsed=False
-    )
+    found[is_area] = _valid(found[is_area])
     if around.any():  # these rings have become holes in all that lies around
         disc = shapely.Point(0, 0).buffer(LIMIT_M, quad_segs=90)
         found[around] = shapely.symmetric_difference(disc, found[around])
     found = shapely.clip_by_rect(found, *plane.region)
     shapes[is_one] = found
     return shapes
+
+
+def _valid(areas: Geometries) -> Geometries:
+    """Return areas without crossings, and without what has no surface.
+
+    GEOS gives up on a few that rounding has folded: of those, what `buffer` finds.
+    """
+    try:
+        valid: Geometries = shapely.make_valid(
+            areas, method="structure", keep_collapsed=False
+        )
+    except shapely.GEOSException:
+        if len(areas) == 1:
+            valid = shapely.buffer(areas, 0)
+        else:
+            each = [_valid(areas[i : i + 1]) for i in range(len(areas))]
+            valid = np.concatenate(each)
+    return valid
 
 
 def joined(polygons: Geometries) -> Geometries:

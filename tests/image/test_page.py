@@ -434,3 +434,20 @@ def test_hong_kongs_districts_are_drawn(data: Callable[[str], Path]) -> None:
     found = data_of(html)
     assert len(unpacked(found["shapes"]["own"])) == 18
     assert len(found["ownLabels"]["text"]) == 18
+
+
+def test_an_area_that_geos_gives_up_on_is_drawn_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fine, folded = shapely.box(0, 0, 1, 1), shapely.box(2, 2, 4, 4)
+    make_valid = shapely.make_valid
+
+    def give_up(areas: Any, **options: Any) -> Any:
+        if folded in areas:
+            raise shapely.GEOSException("TopologyException: side location conflict")
+        return make_valid(areas, **options)
+
+    monkeypatch.setattr(shapely, "make_valid", give_up)
+    found = outlines._valid(np.array([fine, folded], dtype=object))
+    assert [area.area for area in found] == [1, 4]
+    assert shapely.is_valid(found).all()

@@ -1,0 +1,3 @@
+"""The synthesised app, as the integration tests use it."""
+
+from tests.integration.conftest import assembly as assembly

@@ -1,0 +1,214 @@
+"""Many uploads at once: within a quota, and while AWS fails now and then."""
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from geoclusters import layout
+from geoclusters.status import State
+from local import deployment
+from local.cloud import Cloud
+from tests.faults.proxy import Fault, FaultProxy
+from tests.integration.conftest import Pipeline
+from tests.statuses import problem
+
+_TIMEOUT_S: Final = 900
+#: The share of calls that fail: of each run's, about one in three runs has one.
+_SHARE_OF_FAULTS: Final = 0.01
+
+
+class Chance(FaultProxy):
+    """Lets calls fail at random, the same at each run of the test."""
+
+    random = random.Random(6)
+
+    def decide(self, call: str, nth: int) -> Fault | None:
+        # Without this one a message comes back after 90 minutes, not after 30 seconds.
+        if call == "ChangeMessageVisibility":
+            return None
+        if self.random.random() > _SHARE_OF_FAULTS:
+            return None
+        kind = self.random.choice(["error", "throttle", "drop"])
+        return Fault(call, nth, self.random.random() < 0.5, kind)
+
+
+class Sent(NamedTuple):
+    """One upload; no other has its ETag."""
+
+    key: str
+    etag: str
+    is_good: bool
+
+
+@contextmanager
+def deployed(assembly: Path, proxy: type[FaultProxy], quota: int) -> Iterator[Any]:
+    """Yield a pipeline whose functions' calls go through a proxy, and the proxy."""
+    ports: dict[str, int] = {}
+    with ExitStack() as stack:
+        between = stack.enter_context(
+            proxy(lambda service: ports.get(service, ports[""]))
+        )
+        cloud = Cloud(secure=False, quota=quota, functions_endpoint=between.url)
+        for service, url in (
+            ("sagemaker", cloud.sagemaker_url),
+            ("", cloud.endpoint_url),
+        ):
+            ports[service] = int(url.rpartition(":")[2])
+        stack.enter_context(cloud)
+        deployment.bootstrap(cloud)
+        yield Pipeline(cloud, deployment.deploy(cloud, app=assembly)), between
+
+
+def table(number: int) -> bytes:
+    rows = (f"{number},{i % 50 + number / 1000},{i}" for i in range(60))
+    return "\n".join(["id,lat,lon", *rows]).encode()
+
+
+def bad_table(number: int) -> bytes:
+    return [
+        b"<html><body>%d</body></html>" % number,
+        b"PK\x03\x04 %d is no workbook" % number,
+        b"lat,lon\n%d,200\n" % number,
+        b"name\n%d\n" % number,
+        b"\x00\x01\x02%d" % number,
+    ][number % 5]
+
+
+def send(pipeline: Pipeline, key: str, body: bytes, *, is_good: bool) -> Sent:
+    answer = pipeline.s3.put_object(
+        Bucket=pipeline.bucket, Key=f"input/{key}", Body=body, Metadata={"k": "3"}
+    )
+    return Sent(key, answer["ETag"].strip('"'), is_good)
+
+
+def own_statuses(pipeline: Pipeline) -> dict[str, Any]:
+    """Return each run's own status, by the ETag of its upload."""
+    found = {}
+    pages = pipeline.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=pipeline.bucket, Prefix=layout.RUNS_PREFIX
+    )
+    for page in pages:
+        for item in page.get("Contents", []):
+            if item["Key"].endswith("/" + layout.STATUS_NAME):
+                status = json.loads(pipeline.read(item["Key"]))
+                assert problem(status) is None
+                found[status["upload"]["etag"]] = status
+    return found
+
+
+def wait_for_all(pipeline: Pipeline, sent: list[Sent]) -> dict[str, Any]:
+    """Wait until each upload's run has ended; return their own statuses."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        pipeline.cloud.check()
+        statuses = own_statuses(pipeline)
+        ended = {
+            etag
+            for etag, status in statuses.items()
+            if State(status["state"]).is_final and "put_aside" not in status
+        }
+        missing = [upload for upload in sent if upload.etag not in ended]
+        if not missing:
+            return statuses
+        if time.monotonic() > deadline:
+            states = {one.key: statuses.get(one.etag) for one in missing}
+            pytest.fail(f"{len(missing)} runs haven't ended: {states}")
+        time.sleep(1)
+
+
+def memory_kb(pipeline: Pipeline) -> dict[str, int]:
+    """Return what each process group of the cloud holds in memory."""
+    groups = {pid: name for name, pid in pipeline.cloud.processes.items()}
+    held = Counter({name: 0 for name in groups.values()})
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            group = int(stat.read_text().rpartition(")")[2].split()[2])
+            pages = int((stat.parent / "statm").read_text().split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if group in groups:
+            held[groups[group]] += pages * 4
+    return dict(held)
+
+
+def check_named_files(pipeline: Pipeline, sent: list[Sent]) -> None:
+    """Hold that what the statuses name is there."""
+    for key in {upload.key for upload in sent}:
+        status = pipeline.status(key)
+        prefix = layout.output_prefix(f"input/{key}")
+        listing = pipeline.s3.list_objects_v2(Bucket=pipeline.bucket, Prefix=prefix)
+        there = {item["Key"].removeprefix(prefix) for item in listing["Contents"]}
+        assert {*status["files"], layout.STATUS_NAME} == there
+
+
+def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> None:
+    with deployed(assembly, FaultProxy, quota=2) as (pipeline, proxy):
+        started = time.monotonic()
+        sent = [send(pipeline, f"{i}.csv", table(i), is_good=True) for i in range(50)]
+        waiting: set[str] = set()
+        deadline = started + _TIMEOUT_S
+        while time.monotonic() < deadline:
+            statuses = own_statuses(pipeline)
+            waiting |= {etag for etag, one in statuses.items() if "waiting" in one}
+            if len(statuses) == 50 and all(
+                State(one["state"]).is_final for one in statuses.values()
+            ):
+                break
+            time.sleep(1)
+        statuses = wait_for_all(pipeline, sent)
+        assert {one["state"] for one in statuses.values()} == {"SUCCEEDED"}
+        tries = proxy.calls.count("CreateTrainingJob")
+        print(
+            f"\n50 uploads, 2 jobs at a time: {time.monotonic() - started:.0f} s, "
+            f"{len(waiting)} waited, {tries} tries to create a job"
+        )
+        assert len(waiting) > 10
+        assert tries < 50 * 8
+
+
+def test_two_hundred_uploads_with_faults_are_all_accounted_for(
+    assembly: Path,
+) -> None:
+    with deployed(assembly, Chance, quota=8) as (pipeline, proxy):
+        started = time.monotonic()
+        sent = [send(pipeline, "first.csv", table(999), is_good=True)]
+        wait_for_all(pipeline, sent)  # so that all parts run
+        held = memory_kb(pipeline)
+        for number in range(199):
+            # some keys come twice: the later upload overwrites the earlier
+            key = f"{number if number < 150 else number - 150}.csv"
+            is_good = number % 2 == 0
+            body = table(number) if is_good else bad_table(number)
+            sent.append(send(pipeline, key, body, is_good=is_good))
+        statuses = wait_for_all(pipeline, sent)
+        ledger = Counter(statuses[upload.etag]["state"] for upload in sent)
+        faults = sum(fault is not None for fault in proxy._faults.values())
+        growth = {
+            name: round(after / held[name], 2)
+            for name, after in memory_kb(pipeline).items()
+        }
+        print(
+            f"\n200 uploads: {dict(ledger)} in {time.monotonic() - started:.0f} s, "
+            f"{faults} of {len(proxy.calls)} calls failed; memory grew by {growth}"
+        )
+        assert len(sent) == ledger.total() == len(statuses) == 200
+        assert ledger.keys() <= {"SUCCEEDED", "FAILED", "SUPERSEDED"}
+        assert faults > 20
+        for upload in sent:
+            status = statuses[upload.etag]
+            wanted = "SUCCEEDED" if upload.is_good else "FAILED"
+            assert status["state"] in (wanted, "SUPERSEDED")
+            assert status["message"]
+        newest = {upload.key: upload for upload in sent}
+        for key, upload in newest.items():
+            assert pipeline.status(key)["upload"]["etag"] == upload.etag
+            assert statuses[upload.etag]["state"] != "SUPERSEDED"
+        check_named_files(pipeline, sent)
+        assert all(ratio < 2 for ratio in growth.values()), growth
