@@ -28,7 +28,7 @@ from geoclusters.errors import BoundariesError, InputError
 from geoclusters.failures import explain_job_end
 from geoclusters.prices import Prices
 from geoclusters.run import RunRecord
-from geoclusters.status import State, Status, run_figures
+from geoclusters.status import State, Status, status_of_job
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -72,7 +72,7 @@ def report(
     outputs = Outputs(s3, record.upload)
     state = outputs.state()
     if state is not None and state.is_final:
-        return _status(record, state, "this run had ended before", job_name)
+        return status_of_job(record, state, "this run had ended before", job_name)
     job = sagemaker.describe_training_job(TrainingJobName=job_name)
     job_status = job["TrainingJobStatus"]
     if job_status in ("InProgress", "Stopping"):
@@ -83,10 +83,10 @@ def report(
         raise LaterError(msg, delay_s=delay_s)
     if job_status != "Completed":
         message = explain_job_end(job_name, job_status, job.get("FailureReason", ""))
-        status = _status(record, State.FAILED, message, job_name)
+        status = status_of_job(record, State.FAILED, message, job_name)
     else:
         message = f"Training is done; the {record.k} clusters are being measured."
-        outputs.publish(_status(record, State.REPORTING, message, job_name))
+        outputs.publish(status_of_job(record, State.REPORTING, message, job_name))
         try:
             status = _measure(
                 record,
@@ -99,7 +99,7 @@ def report(
                 seconds_left=seconds_left,
             )
         except InputError as error:
-            status = _status(record, State.FAILED, str(error), job_name)
+            status = status_of_job(record, State.FAILED, str(error), job_name)
     outputs.publish(status)
     return status
 
@@ -198,12 +198,3 @@ def _read(
         return body.read() if most_bytes is None else body.read(most_bytes + 1)
     finally:
         body.close()
-
-
-def _status(record: RunRecord, state: State, message: str, job_name: str) -> Status:
-    return Status(
-        upload=record.upload,
-        state=state,
-        message=message,
-        figures={**run_figures(record), "training_job": job_name},
-    )

@@ -114,6 +114,18 @@ def run_figures(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def status_of_job(
+    record: RunRecord, state: State, message: str, job_name: str, **more: Any
+) -> Status:
+    """Return the status of a run that has a training job; `more` are other figures."""
+    return Status(
+        upload=record.upload,
+        state=state,
+        message=message,
+        figures={**run_figures(record), "training_job": job_name, **more},
+    )
+
+
 def now() -> str:
     """Return the time, ISO 8601 in UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

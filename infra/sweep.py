@@ -16,7 +16,7 @@ from infra.settings import Settings
 from infra.training import Training
 from infra.zip_function import ZipFunction
 
-EVERY: Final = cdk.Duration.minutes(15)
+_EVERY: Final = cdk.Duration.minutes(15)
 _MARKERS = f"{layout.RUNS_PREFIX}*/{layout.ANNOUNCED_AGAIN_NAME}"
 
 
@@ -90,6 +90,6 @@ class Sweep(Construct):
         events.Rule(
             self,
             "Schedule",
-            schedule=events.Schedule.rate(EVERY),
+            schedule=events.Schedule.rate(_EVERY),
             targets=[targets.LambdaFunction(sweep.function)],
         )

@@ -7,7 +7,7 @@ from geoclusters.aws.events import JobEnded
 from geoclusters.aws.outputs import Outputs, read_run_record
 from geoclusters.environment import RecordFailureSettings
 from geoclusters.failures import explain_job_end
-from geoclusters.status import State, Status, run_figures
+from geoclusters.status import State, Status, status_of_job
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,12 +25,8 @@ def record_failure(
     """
     run_id = layout.parse_job_name(job.job_name, settings.job_name_prefix)
     record = read_run_record(s3, settings.data_bucket, run_id)
-    status = Status(
-        upload=record.upload,
-        state=State.FAILED,
-        message=explain_job_end(job.job_name, job.status, job.failure_reason),
-        figures={**run_figures(record), "training_job": job.job_name},
-    )
+    message = explain_job_end(job.job_name, job.status, job.failure_reason)
+    status = status_of_job(record, State.FAILED, message, job.job_name)
     outputs = Outputs(s3, record.upload)
     outputs.state()  # mends what a run before may have left behind
     outputs.publish(status)

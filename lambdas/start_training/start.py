@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -13,7 +13,7 @@ from geoclusters.aws.queue import LaterError, growing_delay_s, spread
 from geoclusters.environment import StartTrainingSettings
 from geoclusters.failures import explain_job_end
 from geoclusters.run import RunRecord
-from geoclusters.status import State, Status, run_figures
+from geoclusters.status import State, Status, status_of_job
 from lambdas.start_training.request import training_request
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def start_training(
         settings.job_name_prefix, request.run_id, request.attempt
     )
     if state is not None and state.is_final:
-        return _status(record, state, "this run had ended before", job_name)
+        return status_of_job(record, state, "this run had ended before", job_name)
     status = _create(record, job_name, wait, sagemaker=sagemaker, settings=settings)
     outputs.publish(status)
     if status.state is State.QUEUED:
@@ -93,7 +93,7 @@ def _create(
                 "SageMaker refused the training job. This is a matter of how "
                 f"geoclusters was deployed, not of the file. SageMaker says: {said}"
             )
-            return _status(record, State.FAILED, message, job_name)
+            return status_of_job(record, State.FAILED, message, job_name)
         raise
     return _training(record, job_name)
 
@@ -107,7 +107,7 @@ def _status_of_known_job(
     if status in ("Failed", "Stopped"):
         reason = job.get("FailureReason", "")
         message = explain_job_end(job_name, status, reason)
-        return _status(record, State.FAILED, message, job_name)
+        return status_of_job(record, State.FAILED, message, job_name)
     return _training(record, job_name)
 
 
@@ -125,20 +125,20 @@ def _busy(
             f"“{zero['quota']}” is 0. Ask for an increase under Service Quotas → "
             "Amazon SageMaker in the AWS console, then upload the file again."
         )
-        return _status(record, State.FAILED, message, job_name)
+        return status_of_job(record, State.FAILED, message, job_name)
     if wait.now - wait.since > settings.max_wait_s:
         message = (
             f"The run waited {settings.max_wait_s / 3600:g} hours for SageMaker and "
             f"was given up after {wait.tries} tries. Upload the file again, or ask for "
             f"a larger quota under Service Quotas. SageMaker says: {said}"
         )
-        return _status(record, State.FAILED, message, job_name)
+        return status_of_job(record, State.FAILED, message, job_name)
     since = datetime.fromtimestamp(wait.since, UTC).isoformat(timespec="seconds")
     message = (
         f"SageMaker has no room for the job at the moment; waiting since {since}, "
         f"{wait.tries} tries so far. SageMaker says: {said}"
     )
-    return _status(
+    return status_of_job(
         record,
         State.QUEUED,
         message,
@@ -149,11 +149,4 @@ def _busy(
 
 def _training(record: RunRecord, job_name: str) -> Status:
     message = f"SageMaker trains {record.k} clusters of {record.rows_usable:,} places."
-    return _status(record, State.TRAINING, message, job_name)
-
-
-def _status(
-    record: RunRecord, state: State, message: str, job_name: str, **more: Any
-) -> Status:
-    figures = {**run_figures(record), "training_job": job_name, **more}
-    return Status(upload=record.upload, state=state, message=message, figures=figures)
+    return status_of_job(record, State.TRAINING, message, job_name)

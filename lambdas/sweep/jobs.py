@@ -15,14 +15,13 @@ from geoclusters.aws.outputs import (
 )
 from geoclusters.environment import SweepSettings
 from geoclusters.failures import explain_job_end, explain_overdue_job
-from geoclusters.status import State, Status, run_figures
+from geoclusters.status import State, status_of_job
 from lambdas.sweep.outcome import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.literals import TrainingJobStatusType
-    from mypy_boto3_sagemaker.type_defs import TrainingJobSummaryTypeDef
     from mypy_boto3_sqs import SQSClient
 
 #: So far back a sweep looks for jobs that ended: many sweeps may fail before one is
@@ -50,31 +49,26 @@ def settle_jobs(
     """
     now = datetime.fromtimestamp(now_s, UTC)
 
-    def ended(
-        status: "TrainingJobStatusType", at_least: timedelta = timedelta()
-    ) -> Iterator["TrainingJobSummaryTypeDef"]:
+    def names(status: "TrainingJobStatusType", **bounds: datetime) -> Iterator[str]:
         pages = sagemaker.get_paginator("list_training_jobs").paginate(
             NameContains=settings.job_name_prefix,
             StatusEquals=status,
-            LastModifiedTimeAfter=now - _LOOK_BACK,
-            LastModifiedTimeBefore=now - at_least,
+            **bounds,  # type: ignore[arg-type]  # they are times, all of them
         )
-        return (job for page in pages for job in page["TrainingJobSummaries"])
+        for page in pages:
+            for job in page["TrainingJobSummaries"]:
+                yield job["TrainingJobName"]
 
-    for job in ended("Completed", _REPORTED_BY):
-        yield from _announce_again(job["TrainingJobName"], s3, sqs, settings)
+    since, reported_by = now - _LOOK_BACK, now - _REPORTED_BY
+    for name in names(
+        "Completed", LastModifiedTimeAfter=since, LastModifiedTimeBefore=reported_by
+    ):
+        yield from _announce_again(name, s3, sqs, settings)
     for status in ("Failed", "Stopped"):
-        for job in ended(status):
-            yield from _record_failure(job["TrainingJobName"], s3, sagemaker, settings)
-    pages = sagemaker.get_paginator("list_training_jobs").paginate(
-        NameContains=settings.job_name_prefix,
-        StatusEquals="InProgress",
-        CreationTimeBefore=now - _PATIENCE,
-    )
-    for page in pages:
-        for job in page["TrainingJobSummaries"]:
-            name = job["TrainingJobName"]
-            yield from _end_overdue(name, now, s3, sagemaker, settings)
+        for name in names(status, LastModifiedTimeAfter=since):
+            yield from _record_failure(name, s3, sagemaker, settings)
+    for name in names("InProgress", CreationTimeBefore=now - _PATIENCE):
+        yield from _end_overdue(name, now, s3, sagemaker, settings)
 
 
 def _announce_again(
@@ -147,16 +141,10 @@ def _fail(
     record = find_run_record(s3, settings.data_bucket, run_id)
     if record is None:
         return Outcome(run_id, f"the job {job_name} names this run: it has no record")
-    status = Status(
-        upload=record.upload,
-        state=State.FAILED,
-        message=message,
-        figures={**run_figures(record), "training_job": job_name},
-    )
     try:
         outputs = Outputs(s3, record.upload)
         outputs.state()  # mends what a function before may have left behind
-        outputs.publish(status)
+        outputs.publish(status_of_job(record, State.FAILED, message, job_name))
     except SupersededError as error:
         return Outcome(run_id, str(error))
     return Outcome(run_id, message)

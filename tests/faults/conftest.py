@@ -20,8 +20,6 @@ BUCKET: Final = "data"
 JOB_PREFIX: Final = "stack-0123abcd"
 QUEUES: Final = ("uploads", "jobs", "models", "failures", "statuses", "told")
 _UNIT_PYTHON = PROJECT / ".venv/bin/python"
-#: Stands for SQS; the function's own queue is given by its settings.
-_RECEIPT: Final = "receipt"
 
 
 class World:

@@ -125,6 +125,18 @@ class Pipeline:
         name = arn.rsplit(":", 1)[1]
         return str(self.sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
+    def messages(self, url: str) -> int:
+        """Return how many messages a queue has, hidden ones included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def function_name(self, having: str) -> str:
+        """Return the name of the function whose construct is named so."""
+        found = self.cloud.client("lambda").list_functions()["Functions"]
+        (name,) = (f["FunctionName"] for f in found if having in f["FunctionName"])
+        return str(name)
+
     def upload_event(self, key: str, upload: Any) -> dict[str, Any]:
         """Return the event that told of an upload, as EventBridge sends it."""
         return {

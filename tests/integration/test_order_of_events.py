@@ -117,18 +117,12 @@ def test_the_same_model_twice_is_reported_once(pipeline: Pipeline) -> None:
 
 def wait_until_drained(pipeline: Pipeline) -> None:
     """Wait until no queue holds a message, read or unread, and none is dead."""
-
-    def messages(url: str) -> int:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = pipeline.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
-
     urls = pipeline.sqs.list_queues()["QueueUrls"]
     quiet = 0
 
     def drained() -> bool:
         nonlocal quiet
-        quiet = 0 if any(messages(url) for url in urls) else quiet + 1
+        quiet = 0 if any(pipeline.messages(url) for url in urls) else quiet + 1
         return quiet > 5
 
     pipeline.until(drained, "the queues to be empty")

@@ -42,11 +42,7 @@ def session(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> boto3.Sessio
 def set_environment(pipeline: Pipeline, having: str, **changes: str) -> dict[str, str]:
     """Change a function's environment; return what it was before."""
     functions = pipeline.cloud.client("lambda")
-    (name,) = (
-        function["FunctionName"]
-        for function in functions.list_functions()["Functions"]
-        if having in function["FunctionName"]
-    )
+    name = pipeline.function_name(having)
     configuration = functions.get_function_configuration(FunctionName=name)
     before: dict[str, str] = configuration["Environment"]["Variables"]
     functions.update_function_configuration(
@@ -58,12 +54,7 @@ def set_environment(pipeline: Pipeline, having: str, **changes: str) -> dict[str
 def sweep(pipeline: Pipeline) -> Any:
     """Start the sweep as its schedule does; return what it counted."""
     functions = pipeline.cloud.client("lambda")
-    (name,) = (
-        function["FunctionName"]
-        for function in functions.list_functions()["Functions"]
-        if "Sweep" in function["FunctionName"]
-    )
-    answer = functions.invoke(FunctionName=name)
+    answer = functions.invoke(FunctionName=pipeline.function_name("Sweep"))
     assert "FunctionError" not in answer, answer["Payload"].read()
     return json.load(answer["Payload"])
 
@@ -74,12 +65,6 @@ def dead_letters(pipeline: Pipeline, url: str) -> str:
     )["Attributes"]
     arn = json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"]
     return str(pipeline.sqs.get_queue_url(QueueName=arn.split(":")[-1])["QueueUrl"])
-
-
-def letters(pipeline: Pipeline, url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    answer = pipeline.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
-    return sum(int(answer["Attributes"][name]) for name in names)
 
 
 def be_received_once(pipeline: Pipeline, url: str) -> None:
@@ -106,7 +91,7 @@ def test_poison_is_answered_and_taken_up_again_after_a_mend(
     )
     version = pipeline.upload("poison.csv", TOWNS, k="3")
     graveyard = dead_letters(pipeline, uploads)
-    pipeline.until(lambda: letters(pipeline, graveyard), "a dead letter")
+    pipeline.until(lambda: pipeline.messages(graveyard), "a dead letter")
     assert pipeline.status("poison.csv")["state"] == "QUEUED"
 
     assert sweep(pipeline)["answer_dead_letters"] == 1
@@ -114,7 +99,7 @@ def test_poison_is_answered_and_taken_up_again_after_a_mend(
     assert status["put_aside"] is True
     assert status["run_id"] in status["message"]
     assert sweep(pipeline)["answer_dead_letters"] == 0
-    assert letters(pipeline, graveyard) == 1
+    assert pipeline.messages(graveyard) == 1
 
     set_environment(pipeline, "Ingest", **before)
     assert sum(redrive(STACK, session).values()) == 1
@@ -124,25 +109,33 @@ def test_poison_is_answered_and_taken_up_again_after_a_mend(
         return status if status["state"] == "SUCCEEDED" else None
 
     assert pipeline.until(succeeded, "the run")["upload"]["version_id"] == version
-    assert letters(pipeline, graveyard) == 0
+    assert pipeline.messages(graveyard) == 0
+
+
+def feeding(session: boto3.Session, queue_url: str) -> tuple[str, Any]:
+    """Return the rule that feeds a queue, by its name, and the target that it has."""
+    events = session.client("events")
+    (found,) = (
+        (rule["Name"], target)
+        for rule in events.list_rules()["Rules"]
+        for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        if target["Arn"].split(":")[-1] == queue_url.split("/")[-1]
+    )
+    return found
 
 
 def undelivered(pipeline: Pipeline, session: boto3.Session, queue_url: str) -> str:
     """Return where events are kept that a rule couldn't deliver to a queue."""
-    events = session.client("events")
-    for rule in events.list_rules()["Rules"]:
-        for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
-            if target["Arn"].split(":")[-1] == queue_url.split("/")[-1]:
-                name = target["DeadLetterConfig"]["Arn"].split(":")[-1]
-                return str(pipeline.sqs.get_queue_url(QueueName=name)["QueueUrl"])
-    pytest.fail(f"no rule feeds {queue_url}")
+    _, target = feeding(session, queue_url)
+    name = target["DeadLetterConfig"]["Arn"].split(":")[-1]
+    return str(pipeline.sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
 def test_events_that_a_rule_couldnt_deliver_are_delivered_by_the_sweep(
     pipeline: Pipeline, session: boto3.Session
 ) -> None:
     uploads = pipeline.queue_url("Ingest")
-    with silent(pipeline, session, uploads):
+    with silent(session, uploads):
         version = pipeline.upload("undelivered.csv", TOWNS, k="3")
     head = pipeline.s3.head_object(Bucket=pipeline.bucket, Key="input/undelivered.csv")
     upload = {
@@ -160,17 +153,10 @@ def test_events_that_a_rule_couldnt_deliver_are_delivered_by_the_sweep(
 
 
 @contextmanager
-def silent(
-    pipeline: Pipeline, session: boto3.Session, queue_url: str
-) -> Iterator[None]:
+def silent(session: boto3.Session, queue_url: str) -> Iterator[None]:
     """Switch off the rule that feeds a queue: its events are lost meanwhile."""
     events = session.client("events")
-    (name,) = (
-        rule["Name"]
-        for rule in events.list_rules()["Rules"]
-        for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-        if target["Arn"].split(":")[-1] == queue_url.split("/")[-1]
-    )
+    name, _ = feeding(session, queue_url)
     events.disable_rule(Name=name)
     try:
         yield
@@ -182,13 +168,13 @@ def test_a_job_whose_failure_nobody_heard_of_is_settled_by_the_sweep(
     pipeline: Pipeline, session: boto3.Session
 ) -> None:
     failures = pipeline.queue_url("RecordFailure")
-    with silent(pipeline, session, failures):
+    with silent(session, failures):
         status = start_slow(pipeline, "unheard.csv")
         pipeline.sagemaker.stop_training_job(TrainingJobName=status["training_job"])
         job = wait_for_job(pipeline, status["training_job"])
         assert job["TrainingJobStatus"] == "Stopped"
     models = pipeline.queue_url("Report")
-    pipeline.until(lambda: not letters(pipeline, models), "the report to have looked")
+    pipeline.until(lambda: not pipeline.messages(models), "the report to have looked")
     sweep(pipeline)
     answer = pipeline.wait("unheard.csv", status["upload"]["version_id"], State.FAILED)
     assert "was stopped" in answer["message"]
