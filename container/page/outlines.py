@@ -180,7 +180,8 @@ def on_plane(geometries: Geometries, plane: Plane, step: float) -> Geometries:
 def _valid(areas: Geometries) -> Geometries:
     """Return areas without crossings, and without what has no surface.
 
-    GEOS gives up on a few that rounding has folded: of those, what `buffer` finds.
+    GEOS gives up on a few that rounding has folded, such as slivers at the map's edge,
+    if it looks for holes and shells; of their lines alone it always makes areas.
     """
     try:
         valid: Geometries = shapely.make_valid(
@@ -188,7 +189,7 @@ def _valid(areas: Geometries) -> Geometries:
         )
     except shapely.GEOSException:
         if len(areas) == 1:
-            valid = shapely.buffer(areas, 0)
+            valid = _polygonal(shapely.make_valid(areas, method="linework"))
         else:
             each = [_valid(areas[i : i + 1]) for i in range(len(areas))]
             valid = np.concatenate(each)
@@ -288,7 +289,9 @@ def _polygonal(shapes: Geometries) -> Geometries:
         return shapes
     shapes = shapes.copy()
     for i in np.flatnonzero(is_mixed):
-        parts = shapely.get_parts(shapes[i])
+        parts = shapes[[i]]
+        while (shapely.get_type_id(parts) > shapely.GeometryType.POLYGON).any():
+            parts = shapely.get_parts(parts)  # collections may lie in collections
         shapes[i] = shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
     return shapes
 
