@@ -4,23 +4,30 @@ This is the only file that reaches into ministack. It was written against the ve
 pinned in ``local/requirements.in``; look here first when that version is lifted.
 """
 
+import base64
 import http.client
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import ministack.app
-from ministack.core import iam_actions
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.lambda_runtime import execution_credentials
 from ministack.core.responses import (
+    get_account_id,
     get_region,
     set_request_account_id,
     set_request_region,
 )
-from ministack.services import eventbridge, lambda_svc
+from ministack.core.router import extract_access_key_id
+from ministack.services import eventbridge, iam, lambda_svc
 
 EVENTS_PATH = "/_geoclusters/events"
 """Where the SageMaker stand-in posts its events, one PutEvents entry a request."""
+JUDGE_PATH = "/_geoclusters/judge"
+"""Where it asks whether a request that it got is allowed."""
+ROLE_PATH = "/_geoclusters/role"
+"""Where it gets the keys of the role that a training job acts under."""
 
 main = ministack.app.main
 """Runs ministack until it is stopped."""
@@ -32,24 +39,26 @@ Send = Callable[[Message], Awaitable[None]]
 
 def apply(runtime_port: int) -> None:
     """Apply all bends; image functions go to the runtime on this loopback port."""
-    _take_in_events_of_the_sagemaker_stand_in()
+    _open_doors_for_the_sagemaker_stand_in()
     _run_image_functions_in_our_runtime(runtime_port)
     _listen_on_one_port()
     _know_which_repository_is_described()
 
 
-def _take_in_events_of_the_sagemaker_stand_in() -> None:
-    """Add a door for events whose source is ``aws.sagemaker``.
+def _open_doors_for_the_sagemaker_stand_in() -> None:
+    """Add what SageMaker itself may do, and no caller of AWS's API.
 
-    ministack refuses them in PutEvents, and rightly so: on AWS only SageMaker itself
-    can send them. Our stand-in is this cloud's SageMaker, so it gets a door of its own,
-    and PutEvents stays as strict as it is.
+    Events whose source is ``aws.sagemaker``: ministack refuses them in PutEvents, and
+    rightly so, as on AWS only SageMaker can send them. What IAM says of a request to
+    SageMaker, which ministack doesn't serve. And the keys of a role that trusts it.
     """
     ministack_app = ministack.app.app
+    doors = {EVENTS_PATH: _put_event, JUDGE_PATH: _judge, ROLE_PATH: _assume_role}
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == EVENTS_PATH:
-            await _answer(send, *_put_event(await _body(receive)))
+        door = doors.get(scope["path"]) if scope["type"] == "http" else None
+        if door:
+            await _answer(send, *door(await _body(receive)))
         else:
             await ministack_app(scope, receive, send)
 
@@ -68,6 +77,73 @@ def _put_event(body: bytes) -> tuple[int, bytes]:
         {"Entries": [entry]}, allow_aws_source=True
     )
     return status, answer
+
+
+def _judge(body: bytes) -> tuple[int, bytes]:
+    """Answer 200 if a signed request is allowed all that it needs, else 403 and why."""
+    question = json.loads(body)
+    set_request_account_id("")
+    set_request_region(None)
+    iam_evaluator.pin_request_origin("127.0.0.1", True)
+    headers = {name.lower(): value for name, value in question["headers"].items()}
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    iam_evaluator.pin_signed_request("POST", "/", {}, raw)
+    iam_evaluator.pin_signed_body(base64.b64decode(question["body"]))
+    key = extract_access_key_id(headers, {}) or ""
+    for check in question["checks"]:
+        action, resource = check["action"], check["resource"]
+        denied = iam_evaluator.enforce(
+            key, action, "sagemaker", get_region(), resource, check["context"]
+        )
+        if isinstance(denied, iam_evaluator.AuthError):
+            return _refused(denied.code, denied.message)
+        if denied is not None:
+            message = iam_actions.identity_denial_message(
+                action, denied.principal_arn, resource, denied.decision == "Deny"
+            )
+            return _refused("AccessDeniedException", message)
+    return 200, b"{}"
+
+
+def _assume_role(body: bytes) -> tuple[int, bytes]:
+    """Answer the keys of a role that trusts SageMaker for this account."""
+    role_arn = json.loads(body)["role_arn"]
+    set_request_account_id("")
+    set_request_region(None)
+    account = get_account_id()
+    role = iam._roles.get(role_arn.rpartition("/")[2])
+    if role is None or role["Arn"] != role_arn or not _trusts_sagemaker(role, account):
+        return _refused("AccessDenied", f"SageMaker may not assume {role_arn}")
+    arn = f"arn:aws:sagemaker:{get_region()}:{account}:training-job"
+    session = {"Role": role_arn, "FunctionArn": arn, "FunctionName": "SageMaker"}
+    return 200, json.dumps(execution_credentials(session)).encode()
+
+
+def _trusts_sagemaker(role: dict[str, Any], account: str) -> bool:
+    # ministack's own matcher takes any service for the account's root.
+    service = "sagemaker.amazonaws.com"
+    context = iam_evaluator.EvalContext(
+        principal_arn=service,
+        principal_type="AWSService",
+        principal_account=account,
+        action="sts:AssumeRole",
+        resource_arn=role["Arn"],
+        region=get_region(),
+        service_context={"aws:sourceaccount": account},
+    )
+    document = role["AssumeRolePolicyDocument"]
+    policy = json.loads(document) if isinstance(document, str) else document
+    statements = policy["Statement"]
+    return any(
+        statement["Effect"] == "Allow"
+        and iam_evaluator._service_principal_matches(statement["Principal"], service)
+        and iam_evaluator._conditions_met(statement.get("Condition", {}), context)
+        for statement in (statements if isinstance(statements, list) else [statements])
+    )
+
+
+def _refused(code: str, message: str) -> tuple[int, bytes]:
+    return 403, json.dumps({"code": code, "message": message}).encode()
 
 
 async def _body(receive: Receive) -> bytes:

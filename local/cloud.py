@@ -53,8 +53,8 @@ class Cloud:
         More options for ``docker build``, where the machine needs some.
     secure
         Whether AWS is spoken to by TLS alone and who may do what is enforced, as on
-        AWS: functions act under their roles. The keys of `environment` are the
-        account's root, and the SageMaker stand-in acts as root too.
+        AWS: functions and training jobs act under their roles. The keys of
+        `environment` are the account's root.
     quota
         How many instances may train at a time; by default any number.
     functions_endpoint
@@ -249,6 +249,8 @@ class Cloud:
         options += ["--state", self.state / "sagemaker"]
         options += ["--trainer-python", REPORT_PYTHON]
         options += ["--uploading-seconds", str(self._uploading_s)]
+        if self._secure:
+            options += ["--enforce"]
         if self._quota is not None:
             options += ["--quota", str(self._quota)]
         env = self._bare_environment()

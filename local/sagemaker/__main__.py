@@ -30,6 +30,11 @@ def _options(arguments: list[str] | None = None) -> Options:
     parser.add_argument(
         "--quota", type=int, help="instances of one type at a time; default: no limit"
     )
+    parser.add_argument(
+        "--enforce",
+        action="store_true",
+        help="have the emulator's IAM say who may what",
+    )
     given = parser.parse_args(arguments)
     if not given.trainer_python.exists():
         parser.error(f"--trainer-python: {given.trainer_python} is missing")
@@ -41,6 +46,7 @@ def _options(arguments: list[str] | None = None) -> Options:
         trainer_python=given.trainer_python.absolute(),
         port=given.port,
         events_url=given.events_url,
+        enforce=given.enforce,
         settings=Settings(
             uploading_seconds=given.uploading_seconds,
             quota=given.quota,

@@ -9,12 +9,13 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+from local.sagemaker.access import Access
 from local.sagemaker.aws import Aws
 from local.sagemaker.errors import (
     ApiError,
@@ -54,6 +55,9 @@ class Options:
     region : str
     events_url : str or None
         Where events go; the emulator's own door by default.
+    enforce : bool
+        Whether the emulator's IAM says who may ask what, and jobs act under their
+        roles; else all is allowed, and done as root.
     settings : Settings
     """
 
@@ -63,6 +67,7 @@ class Options:
     port: int = 0
     region: str = field(default_factory=_default_region)
     events_url: str | None = None
+    enforce: bool = False
     settings: Settings = field(default_factory=Settings)
 
 
@@ -72,7 +77,10 @@ class SageMaker:
     def __init__(self, options: Options) -> None:
         events_url = options.events_url or options.aws_endpoint + EVENTS_PATH
         self.settings = options.settings
-        self._aws = Aws(options.aws_endpoint, options.region)
+        self._access: Access | None = None
+        if options.enforce:
+            self._access = Access(options.aws_endpoint, options.region)
+        self._aws = Aws(options.aws_endpoint, options.region, access=self._access)
         self._publisher = Publisher(events_url)
         self._jobs = Jobs(
             options.state,
@@ -125,8 +133,10 @@ class SageMaker:
         self._publisher.close()
         self._aws.close()
 
-    def call(self, operation: str, body: bytes) -> dict[str, Any]:
-        """Validate and execute one operation of the API."""
+    def call(
+        self, operation: str, body: bytes, headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Authorise, validate and execute one operation of the API."""
         execute = self._operations.get(operation)
         if execute is None:
             raise UnknownOperationError(
@@ -135,6 +145,8 @@ class SageMaker:
             )
         self._throttle()
         request = _json_object(body)
+        if self._access is not None:
+            self._access.check(operation, request, headers=headers, body=body)
         validate(operation, request)
         return execute(request)
 
@@ -193,7 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         target = self.headers.get("X-Amz-Target", "")
         operation = target.removeprefix(_TARGET_PREFIX)
-        self._answer(lambda: self.sagemaker.call(operation, body))
+        headers = dict(self.headers)
+        self._answer(lambda: self.sagemaker.call(operation, body, headers))
 
     def _answer(self, execute: Callable[[], dict[str, Any]]) -> None:
         try:

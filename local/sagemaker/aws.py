@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +12,9 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+
+from local.sagemaker.access import Access, Keys
+from local.sagemaker.errors import RefusedError, ValidationError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
@@ -57,14 +61,26 @@ class Aws:
     ----------
     endpoint_url : str
     region : str
+    access : Access, optional
+        Where it is given, `as_role` acts under the role; else all is done as root.
+    keys : Keys, optional
+        Default: the environment's.
     """
 
-    def __init__(self, endpoint_url: str, region: str) -> None:
+    def __init__(
+        self,
+        endpoint_url: str,
+        region: str,
+        *,
+        access: Access | None = None,
+        keys: Keys | None = None,
+    ) -> None:
+        self._endpoint_url, self._region = endpoint_url, region
+        self._access = access
+        self._roles: dict[Keys, Aws] = {}
+        self._lock = threading.Lock()
         session = boto3.session.Session(
-            aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", "test"),
-            aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
-            aws_session_token=os.environ.get("AWS_SESSION_TOKEN"),
-            region_name=region,
+            *(keys or _environment_keys()), region_name=region
         )
         config = Config(
             proxies={},  # it is on loopback, whatever the environment says
@@ -84,22 +100,48 @@ class Aws:
 
     def close(self) -> None:
         """Close the connections."""
+        for role in self._roles.values():
+            role.close()
         self._s3.close()
         self._logs.close()
         self._iam.close()
 
-    def trusts_sagemaker(self, role_arn: str) -> bool:
-        """Return whether there is such a role, and SageMaker may assume it."""
+    def as_role(self, role_arn: str) -> Aws:
+        """Return what SageMaker can do under a role.
+
+        Raises
+        ------
+        ValidationError
+            If there is no such role, or SageMaker may not assume it; in SageMaker's
+            words.
+        """
+        try:
+            if self._access is None:
+                self._check_trust(role_arn)
+                return self
+            keys = self._access.keys(role_arn)
+        except RefusedError as error:
+            raise ValidationError(
+                f"Could not assume role {role_arn}. Please ensure that the role exists "
+                "and allows principal 'sagemaker.amazonaws.com' to assume the role."
+            ) from error
+        with self._lock:  # jobs share a role's connections
+            if keys not in self._roles:
+                self._roles[keys] = Aws(self._endpoint_url, self._region, keys=keys)
+            return self._roles[keys]
+
+    def _check_trust(self, role_arn: str) -> None:
         name = role_arn.rpartition("/")[2]
         try:
             role = self._iam.get_role(RoleName=name)["Role"]
-        except self._iam.exceptions.NoSuchEntityException:
-            return False
+        except self._iam.exceptions.NoSuchEntityException as error:
+            raise RefusedError("NoSuchEntity", str(error)) from error
         policy: Any = role["AssumeRolePolicyDocument"]
         statements = policy["Statement"]
         if isinstance(statements, dict):
             statements = [statements]
-        return any(map(_lets_sagemaker_in, statements))
+        if not any(map(_lets_sagemaker_in, statements)):
+            raise RefusedError("AccessDenied", f"{name} doesn't trust SageMaker")
 
     def keys(self, prefix: S3Uri) -> Iterator[str]:
         """Yield a prefix's keys in S3's (lexical) order, without folder markers."""
@@ -148,6 +190,14 @@ class Aws:
             logs.put_log_events(
                 logGroupName=LOG_GROUP, logStreamName=stream, logEvents=batch
             )
+
+
+def _environment_keys() -> Keys:
+    return Keys(
+        os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+        os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
+        os.environ.get("AWS_SESSION_TOKEN", ""),
+    )
 
 
 def _lets_sagemaker_in(statement: Mapping[str, Any]) -> bool:

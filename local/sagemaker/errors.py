@@ -52,5 +52,15 @@ class ThrottlingError(ApiError):
     code, status = "ThrottlingException", 400
 
 
+class RefusedError(ApiError):
+    """A caller that isn't known, or may not do this; the code is IAM's."""
+
+    status = 400
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class JobFailure(Exception):  # noqa: N818 - an outcome, not a fault of this program
     """A job ends Failed; the message is its FailureReason."""

@@ -2,13 +2,13 @@
 
 import json
 import logging
-import os
 import queue
-import ssl
 import threading
 import urllib.error
 import urllib.request
 from typing import Any
+
+from local.sagemaker.door import opener
 
 EVENTS_PATH = "/_geoclusters/events"
 """Where the emulator takes events in; PutEvents refuses `aws.*` sources, as on AWS."""
@@ -76,11 +76,6 @@ def _with_milliseconds(value: Any) -> Any:
     return value
 
 
-def _trust() -> ssl.SSLContext:
-    # What boto3 trusts, so that both reach the emulator's TLS.
-    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
-
-
 class Publisher:
     """Posts events in order, from a thread of its own; a failure is never fatal.
 
@@ -96,11 +91,7 @@ class Publisher:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="events", daemon=True)
         self._thread.start()
-        # No proxy stands between us and loopback, whatever the environment says.
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            urllib.request.HTTPSHandler(context=_trust()),
-        )
+        self._opener = opener()
 
     def publish(self, description: dict[str, Any]) -> None:
         """Queue the event for a job as it is now."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.utils import parse_timestamp
 
+from local.sagemaker.access import ACCOUNT
 from local.sagemaker.aws import Aws
 from local.sagemaker.channels import Channel
 from local.sagemaker.errors import (
@@ -21,7 +22,6 @@ from local.sagemaker.errors import (
 from local.sagemaker.record import JobRecord
 from local.sagemaker.run import Run, Settings
 
-_DEFAULT_ACCOUNT = "000000000000"
 _DEFAULT_PAGE = 10
 _MOST_TAGS = 50
 _LOG = logging.getLogger(__name__)
@@ -115,10 +115,10 @@ class Jobs:
             self._refuse_known_name(name)
             self._refuse_above_quota(request)
         _refuse_ambiguous(request.get("Tags", []))
-        self._refuse_unknown_role(request["RoleArn"])
+        aws = self._aws.as_role(request["RoleArn"])
         mode = request["AlgorithmSpecification"]["TrainingInputMode"]
         for definition in request["InputDataConfig"]:
-            Channel(definition, mode).items(self._aws)
+            Channel(definition, mode).items(aws)
         account = _account(request["RoleArn"])
         arn = f"arn:aws:sagemaker:{self._region}:{account}:training-job/{name}"
         with self._lock:
@@ -232,13 +232,6 @@ class Jobs:
                 return record
         raise ValidationError("Requested resource not found.")
 
-    def _refuse_unknown_role(self, arn: str) -> None:
-        if not self._aws.trusts_sagemaker(arn):
-            raise ValidationError(
-                f"Could not assume role {arn}. Please ensure that the role exists and "
-                "allows principal 'sagemaker.amazonaws.com' to assume the role."
-            )
-
     def _refuse_known_name(self, name: str) -> None:
         if name in self._records:
             raise ResourceInUseError(
@@ -279,7 +272,7 @@ def _refuse_ambiguous(tags: "list[dict[str, str]]") -> None:
 def _account(role_arn: str) -> str:
     """Return the account in a role's ARN: the job's account too."""
     parts = role_arn.split(":")
-    return parts[4] if len(parts) > 5 and parts[4] else _DEFAULT_ACCOUNT
+    return parts[4] if len(parts) > 5 and parts[4] else ACCOUNT
 
 
 def _matches(record: JobRecord, request: dict[str, Any]) -> bool:

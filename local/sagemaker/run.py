@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import math
 import re
 import shutil
 import threading
@@ -183,6 +184,7 @@ class Run:
         mode = self.record["AlgorithmSpecification"]["TrainingInputMode"]
         channels = [Channel(item, mode) for item in self.record["InputDataConfig"]]
         try:
+            self._aws = self._aws.as_role(self.record["RoleArn"])
             items = [channel.items(self._aws) for channel in channels]
         except ValidationError as error:
             raise JobFailure(f"ClientError: {error}") from error
@@ -202,11 +204,16 @@ class Run:
             self._feeders.append(PipeFeeder(self._aws, items, folder))
             return 0
         stopped = self._wake.is_set
-        if channel.mode == "File":
-            return download(self._aws, items, folder, stopped, room=room)
         # FastFile takes no room: it reads from S3 what the trainer reads.
-        download(self._aws, items, folder, stopped)
-        return 0
+        limit = room if channel.mode == "File" else math.inf
+        try:
+            used = download(self._aws, items, folder, stopped, room=limit)
+        except ClientError as error:
+            code, reason = (error.response["Error"][at] for at in ("Code", "Message"))
+            raise JobFailure(
+                f"ClientError: Data download failed:{code}: {reason}"
+            ) from error
+        return used if channel.mode == "File" else 0
 
     def _start_trainer(self, machine: OptMl) -> Trainer:
         log = "log.txt" if len(self._machines) == 1 else f"log-{machine.host}.txt"
