@@ -12,8 +12,10 @@ PIP_INSTALL := $(UV) pip install --quiet --require-hashes --link-mode copy
 CDK := node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
+# Byte code is kept: mxnet alone takes 5 s longer to import without.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo redrive test test-unit test-infrastructure test-image test-browser test-sdk test-integration test-faults soak synth check bench-readers bench-ingest bench-report bench-quality lock clean
+.PHONY: help demo redrive test test-unit test-infrastructure test-container test-browser test-sdk test-integration test-faults soak synth check bench-readers bench-ingest bench-report bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -21,7 +23,7 @@ help: ## list the targets
 demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cluster a sample on the embedded cloud
 	.venv/bin/python -m local demo
 
-test: test-unit test-infrastructure test-sdk test-image test-browser test-integration test-faults ## every test
+test: test-unit test-infrastructure test-sdk test-container test-browser test-integration test-faults ## every test
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/unit --cov
@@ -32,8 +34,8 @@ test-infrastructure: .venv/dev node_modules/ready
 test-sdk: .venv-sdk/ready .venv-cloud/ready .venv-report/ready
 	.venv-sdk/bin/python -m pytest -q tests/sdk
 
-test-image: .venv-report/test node_modules/ready
-	.venv-report/bin/python -m pytest -q tests/image
+test-container: .venv-report/test node_modules/ready
+	.venv-report/bin/python -m pytest -q tests/container
 
 test-browser: .venv-report/test node_modules/ready chromium
 	.venv-report/bin/python -m tests.browser.pages build/pages

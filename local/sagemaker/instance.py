@@ -109,7 +109,7 @@ class Trainer:
     Parameters
     ----------
     python : Path
-        The interpreter that has numpy and mxnet.
+        The interpreter that has numpy.
     opt_ml : OptMl
     environment : dict
         The request's variables and the job's; a few of ours are added.

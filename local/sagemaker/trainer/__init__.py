@@ -1,4 +1,4 @@
 """The training container's inside: SageMaker's built-in KMeans, as documented.
 
-Runs in the environment that has mxnet, as `python -m local.sagemaker.trainer train`.
+Runs in an environment with numpy, as `python -m local.sagemaker.trainer train`.
 """

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from local.sagemaker.trainer.artefact import write_model
 from local.sagemaker.trainer.errors import StoppedEarlyError, TrainingError
 from local.sagemaker.trainer.train import train
 
@@ -47,9 +48,6 @@ def main() -> int:
         centroids = train(opt_ml, rng, stop.is_set, shared)
         if centroids is None:
             return 0
-        # Imported last: it takes most of a second, and a failure needs none of it.
-        from local.sagemaker.trainer.artefact import write_model
-
         write_model(opt_ml / "model/model_algo-1", centroids)
     except StoppedEarlyError:
         _LOG.info("stopped before the first mini-batch")

@@ -8,7 +8,7 @@ import pyogrio
 
 import geoclusters
 from container.versions import NATURAL_EARTH, versions
-from tests.image.conftest import ROOT
+from tests.container.conftest import ROOT
 
 
 def test_versions_are_those_of_what_is_imported() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from container.boundaries import encodings, geopackage, packing
 from geoclusters.errors import BoundariesError
-from tests.image.border_files import SQUARE, geojson, zipped
+from tests.container.border_files import SQUARE, geojson, zipped
 
 SHP = bytes.fromhex("0000270a") + bytes(20) + (50).to_bytes(4) + bytes(4)
 AREAS = SHP + (5).to_bytes(4, "little") + bytes(64)

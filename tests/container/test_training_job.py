@@ -4,7 +4,7 @@ import pytest
 from botocore.session import get_session
 
 from container.training_job import TrainingJob
-from tests.image.fakes import description
+from tests.container.fakes import description
 
 
 def metric(name: str, value: float, time_s: float = 0.0) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from container import model
 from geoclusters.errors import ModelError
-from tests.image.artefacts import array_list, tar_gz
+from tests.container.artefacts import array_list, tar_gz
 
 REAL = ("ahmed-gaal-7x8", "jesamkim-7x5", "daniel-fudge-10x2-latlon")
 CENTROIDS = np.arange(6, dtype=np.float32).reshape(2, 3) / 7

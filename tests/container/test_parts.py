@@ -6,7 +6,7 @@ import pytest
 
 from container.parts import Parts
 from geoclusters import layout, places
-from tests.image.fakes import FakeS3
+from tests.container.fakes import FakeS3
 
 RUN_ID = "0" * 20
 PART_BYTES = 10 * places.DTYPE.itemsize

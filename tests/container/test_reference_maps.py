@@ -11,7 +11,7 @@ from PIL import Image
 from container.map import ground, marks, places
 from container.map.style import Floats
 from container.projection import Projection
-from tests.image import reference_maps as kept
+from tests.container import reference_maps as kept
 
 #: A block of pixels of the quartered map, and how much its colours may differ on
 #: average, of 255. Another version of a font or of its hinting changes less.

@@ -1,6 +1,6 @@
 """The maps that are compared with kept ones, which someone has looked at.
 
-    .venv-report/bin/python -m tests.image.reference_maps
+    .venv-report/bin/python -m tests.container.reference_maps
 
 draws them anew and keeps them in `references/`, a quarter as wide and high; with the
 name of a folder behind it, it puts them there in full size instead, to be looked at.
@@ -21,7 +21,7 @@ from PIL import Image
 
 from container.map import DrawnMap
 from geoclusters.geodesy import from_cartesian, to_cartesian
-from tests.image.maps import Latlon, draw, nearest, view_of
+from tests.container.maps import Latlon, draw, nearest, view_of
 
 Floats = NDArray[np.float64]
 

@@ -378,6 +378,8 @@ def test_the_model_is_byte_for_byte_an_artefact_of_sagemakers(opt_ml: OptMl) -> 
     assert (values.shape, values.dtype) == ((7, 3), np.float32)
     assert body[64:-8] == values.tobytes()
     assert body[-8:] == bytes(8)  # no names
+    mxnet.nd.save(str(root / "same"), [array])
+    assert body == (root / "same").read_bytes()
     # The head of a real 7 × 8 artefact, with its 8 made a 3.
     head = (
         "1201000000000000 0000000000000000 0100000000000000 c9fa93f900000000"

@@ -15,7 +15,7 @@ from container.map import furniture, style
 from container.map.frame import Frame
 from container.view import View
 from geoclusters.geodesy import great_circle_m
-from tests.image.maps import (
+from tests.container.maps import (
     clouds,
     draw,
     has_colour,

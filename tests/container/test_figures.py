@@ -9,8 +9,8 @@ from container.training_job import TrainingJob
 from geoclusters.prices import Prices
 from geoclusters.run import RunRecord
 from geoclusters.status import State, Status
-from tests.image.fakes import description
-from tests.image.test_report import run
+from tests.container.fakes import description
+from tests.container.test_report import run
 from tests.statuses import problem
 
 PRICES = Prices(instance_type="ml.m5.large", instance_hour_usd=0.115, date="2026-08-11")

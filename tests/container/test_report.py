@@ -22,8 +22,8 @@ from geoclusters.geodesy import GEOMETRIES, to_cartesian
 from geoclusters.prices import Prices
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
-from tests.image.artefacts import model, tar_gz
-from tests.image.fakes import FakeS3, FakeSageMaker, FakeSQS
+from tests.container.artefacts import model, tar_gz
+from tests.container.fakes import FakeS3, FakeSageMaker, FakeSQS
 from tests.statuses import HandMade
 
 BUCKET = "data"

@@ -5,7 +5,7 @@ import pytest
 from container.cost import Compute, estimated_cost
 from container.training_job import TrainingJob
 from geoclusters.prices import Prices
-from tests.image.fakes import description
+from tests.container.fakes import description
 
 JOB = TrainingJob.from_description(description("job-1"))
 PRICES = Prices(

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from container import boundaries
 from container.boundaries import child, limits, reader
 from geoclusters.errors import BoundariesError
-from tests.image.border_files import (
+from tests.container.border_files import (
     ROAD,
     SQUARE,
     altered,
@@ -35,7 +35,7 @@ from tests.image.border_files import (
     star,
     zipped,
 )
-from tests.image.conftest import ROOT
+from tests.container.conftest import ROOT
 
 DISTRICTS = "hong-kong/Hong_Kong_18_Districts/Hong_Kong_18_Districts"
 METRES_PER_DEGREE = 111_195

@@ -22,7 +22,7 @@ from geoclusters.aws.upload import PART_BYTES
 from geoclusters.places import MOST_ID_BYTES, Places
 from geoclusters.run import Upload
 from geoclusters.spreadsheet import as_text
-from tests.image.fakes import FakeS3
+from tests.container.fakes import FakeS3
 
 UPLOAD = Upload(bucket="data", key="input/hk.csv", etag="e", sequencer="0A", size=1)
 
