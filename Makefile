@@ -15,7 +15,7 @@ export PYTHONWARNINGS :=
 # Byte code is kept: mxnet alone takes 5 s longer to import without.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo redrive test test-unit test-infrastructure test-container test-browser test-sdk test-integration test-faults soak synth check bench-readers bench-ingest bench-report bench-quality lock clean
+.PHONY: help demo redrive test test-unit test-infrastructure test-container test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check bench-readers bench-ingest bench-report bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -23,7 +23,10 @@ help: ## list the targets
 demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cluster a sample on the embedded cloud
 	.venv/bin/python -m local demo
 
-test: test-unit test-infrastructure test-sdk test-container test-browser test-integration test-faults ## every test
+SUITES := test-integration test-unit test-container test-faults-of-report test-faults-of-others test-sdk test-browser test-infrastructure
+
+test: ## every test but `make soak`, two suites at a time
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(SUITES)
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/unit --cov
@@ -44,13 +47,12 @@ test-browser: .venv-report/test node_modules/ready chromium
 test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready chromium
 	.venv/bin/python -m pytest -q tests/integration
 
-test-faults: .venv/dev .venv-cloud/ready .venv-report/ready
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target faults-of-report faults-of-others
+test-faults: test-faults-of-report test-faults-of-others
 
-.PHONY: faults-of-report faults-of-others
-faults-of-report:
+test-faults-of-report: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/faults -k test_report
-faults-of-others:
+
+test-faults-of-others: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/faults -k "not test_report"
 
 soak: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## many uploads at once, with faults (takes 20 minutes)

@@ -35,7 +35,7 @@ class Fault(NamedTuple):
 
 
 @dataclass
-class _Request:
+class Request:
     method: str
     path: str
     headers: dict[str, str]
@@ -121,7 +121,7 @@ class FaultProxy:
             self.calls, self._faults = [], {}
             self._fault, self._kill = fault, kill
 
-    def fault_of(self, request: _Request) -> Fault | None:
+    def fault_of(self, request: Request) -> Fault | None:
         """Record a request; return what is to go wrong with it."""
         with self._lock:
             identity = request.headers["amz-sdk-invocation-id"]
@@ -136,6 +136,10 @@ class FaultProxy:
         """Return what is to go wrong with a call, if anything."""
         fault = self._fault
         return fault if fault is not None and fault[:2] == (call, nth) else None
+
+    def adapt(self, request: Request) -> Request:
+        """Return what is passed on of a request."""
+        return request
 
     def kill(self) -> None:
         """End the process that calls."""
@@ -158,7 +162,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
-            request = _Request(
+            request = Request(
                 self.command,
                 self.path,
                 {name.lower(): value for name, value in self.headers.items()},
@@ -167,7 +171,8 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
             fault = proxy.fault_of(request)
             answer = None
             if fault is None or fault.after:
-                answer = _forward(proxy.upstream(request.service), request)
+                port = proxy.upstream(request.service)
+                answer = _forward(port, proxy.adapt(request))
             if fault is None:
                 assert answer is not None
                 self._reply(request, *answer)
@@ -190,7 +195,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
             return body
 
         def _reply(
-            self, request: _Request, status: int, headers: dict[str, str], body: bytes
+            self, request: Request, status: int, headers: dict[str, str], body: bytes
         ) -> None:
             self.send_response_only(status)
             for name, value in headers.items():
@@ -209,7 +214,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _forward(port: int, request: _Request) -> tuple[int, dict[str, str], bytes]:
+def _forward(port: int, request: Request) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     try:
         headers = {
@@ -231,7 +236,7 @@ def _forward(port: int, request: _Request) -> tuple[int, dict[str, str], bytes]:
         connection.close()
 
 
-def _error(request: _Request, kind: str) -> tuple[int, dict[str, str], bytes]:
+def _error(request: Request, kind: str) -> tuple[int, dict[str, str], bytes]:
     """Return what the service answers when it fails, or has too much to do."""
     throttled = kind == "throttle"
     if request.service == "s3":
