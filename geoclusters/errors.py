@@ -39,6 +39,10 @@ class BoundariesError(InputError):
     """A file of borders that can't be drawn; the run goes on without it."""
 
 
+class EventError(GeoclustersError):
+    """A message, or an event, that is not of the form which its sender declares."""
+
+
 class RunRecordError(GeoclustersError):
     """A run record of another schema version, or none at all."""
 

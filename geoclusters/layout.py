@@ -52,7 +52,8 @@ _PACKED = (".gz", ".zip")
 #: EventBridge wildcard patterns of the keys that SageMaker writes.
 MODEL_KEY_PATTERN = f"{RUNS_PREFIX}*/model/*/output/{MODEL_NAME}"
 
-_RUN_ID = re.compile(r"[0-9a-f]{20}")
+#: A run's id.
+RUN_ID = re.compile(r"[0-9a-f]{20}")
 _MODEL_KEY = re.compile(
     rf"{RUNS_PREFIX}(?P<run_id>[0-9a-f]{{20}})/model/(?P<job_name>[^/]+)/output/"
     + re.escape(MODEL_NAME)
@@ -148,7 +149,7 @@ def parameters_key(upload_key: str) -> str:
 
 def run_prefix(run_id: str) -> str:
     """Return the prefix of everything that a run keeps for itself."""
-    if not _RUN_ID.fullmatch(run_id):
+    if not RUN_ID.fullmatch(run_id):
         msg = f"{run_id!r} is not a run id (20 hexadecimal digits)"
         raise ValueError(msg)
     return f"{RUNS_PREFIX}{run_id}/"
