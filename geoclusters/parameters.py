@@ -11,7 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Any, Final, NamedTuple, Self
 
@@ -281,7 +281,7 @@ def _decoded(value: str) -> str:
     """Return a value as its owner wrote it: S3 hands out non-ASCII text by RFC 2047."""
     try:
         return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeError):  # it only looks like that
+    except (MessageError, LookupError, ValueError):  # it only looks like that
         return value
 
 
