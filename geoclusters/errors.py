@@ -55,3 +55,8 @@ def quoted(text: str) -> str:
 def shown(text: str) -> str:
     """Return a text for a message as `quoted` does, without quotation marks."""
     return quoted(text)[1:-1]
+
+
+def printable(text: str) -> str:
+    """Return a text for a message: whole, but control characters escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -93,10 +93,14 @@ def output_prefix(upload_key: str) -> str:
     `output/hk.file.file/`. A key that ends in a slash has an empty name: `input/hk/`
     answers at `output/hk/.file/`.
 
-    What has no such place (`surplus_bytes`, `is_reserved`) answers at
-    `output/_rejected/<first 20 hexadecimal digits of the key's SHA-256>/`.
+    What has no such place (`surplus_bytes`, `is_reserved`, `leads_elsewhere`) answers
+    at `output/_rejected/<first 20 hexadecimal digits of the key's SHA-256>/`.
     """
-    if surplus_bytes(upload_key) or is_reserved(upload_key):
+    if (
+        surplus_bytes(upload_key)
+        or is_reserved(upload_key)
+        or leads_elsewhere(upload_key)
+    ):
         digest = hashlib.sha256(upload_key.encode()).hexdigest()[:20]
         return f"{OUTPUT_PREFIX}{_REJECTED_FOLDER}{digest}/"
     return _own_output_prefix(upload_key)
@@ -111,6 +115,15 @@ def surplus_bytes(upload_key: str) -> int:
 def is_reserved(upload_key: str) -> bool:
     """Return whether an upload lies where it would answer among the rejected ones."""
     return upload_key.startswith(INPUT_PREFIX + _REJECTED_FOLDER)
+
+
+def leads_elsewhere(upload_key: str) -> bool:
+    """Return whether a part of a key's path is `.` or `..`.
+
+    To S3 these are names like others. But programs that copy the results to a disk, and
+    some that ask S3 for them, would end in another folder.
+    """
+    return any(part in (".", "..") for part in re.split(r"[/\\]", upload_key))
 
 
 def _own_output_prefix(upload_key: str) -> str:

@@ -15,7 +15,7 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Any, Final, NamedTuple, Self
 
-from geoclusters.errors import ParameterError, shown
+from geoclusters.errors import ParameterError, printable, shown
 from geoclusters.geodesy import GEOMETRIES
 from geoclusters.tables.columns import ColumnHints
 
@@ -270,7 +270,9 @@ _PARAMETERS: Final = {
 
 
 def _of(document: Document | None) -> str:
-    return "" if document is None else f"The file of parameters {document.key}"
+    return (
+        "" if document is None else f"The file of parameters {printable(document.key)}"
+    )
 
 
 def _of_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -391,7 +393,8 @@ def _refused(document: Document, how: str) -> ParameterError:
 
 def _not_parameters(document: Document, what: str) -> NotParametersError:
     return NotParametersError(
-        f"{document.key}, where parameters of this upload would stand, is {what}. "
+        f"{printable(document.key)}, where parameters of this upload would stand, is "
+        f"{what}. "
         'Parameters are one object like {"k": 15}. Give the file another name or '
         "delete it, and upload the table again."
     )
