@@ -238,7 +238,7 @@ def test_a_size_that_is_not_true_is_refused(size: int, method: int) -> None:
     data = bytearray(zipped({"a.csv": LINES}, method))
     start = directory_entry(data) + 24
     data[start : start + 4] = struct.pack("<I", size)
-    with pytest.raises(TableError, match="damaged|250 times its size"):
+    with pytest.raises(TableError, match=r"damaged|250 times its size"):
         unpacked(bytes(data))
 
 
