@@ -29,7 +29,7 @@ from aws_lambda_powertools import Logger  # noqa: E402
 
 from container.report import report  # noqa: E402
 from geoclusters import deadline, layout  # noqa: E402
-from geoclusters.aws.events import Message, object_created  # noqa: E402
+from geoclusters.aws.events import Message, created_key  # noqa: E402
 from geoclusters.aws.outputs import SupersededError  # noqa: E402
 from geoclusters.aws.queue import work  # noqa: E402
 from geoclusters.deadline import SecondsLeft  # noqa: E402
@@ -52,14 +52,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def _process(message: Message, *, seconds_left: SecondsLeft) -> None:
     settings, s3, sagemaker, _ = _resources()
-    model = object_created(message.body)
-    run_id, job_name = layout.parse_model_key(model.key)
+    model_key = created_key(message.body)
+    run_id, job_name = layout.parse_model_key(model_key)
     with logger.append_context_keys(
         run_id=run_id, job_name=job_name, receives=message.receive_count
     ):
         try:
             status = report(
-                model.key,
+                model_key,
                 receive_count=message.receive_count,
                 settings=settings,
                 s3=s3,

@@ -39,6 +39,10 @@ class BoundariesError(InputError):
     """A file of borders that can't be drawn; the run goes on without it."""
 
 
+class EventError(GeoclustersError):
+    """A message, or an event, that is not of the form which its sender declares."""
+
+
 class RunRecordError(GeoclustersError):
     """A run record of another schema version, or none at all."""
 
@@ -51,3 +55,8 @@ def quoted(text: str) -> str:
 def shown(text: str) -> str:
     """Return a text for a message as `quoted` does, without quotation marks."""
     return quoted(text)[1:-1]
+
+
+def printable(text: str) -> str:
+    """Return a text for a message: whole, but control characters escaped."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

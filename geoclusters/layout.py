@@ -52,7 +52,8 @@ _PACKED = (".gz", ".zip")
 #: EventBridge wildcard patterns of the keys that SageMaker writes.
 MODEL_KEY_PATTERN = f"{RUNS_PREFIX}*/model/*/output/{MODEL_NAME}"
 
-_RUN_ID = re.compile(r"[0-9a-f]{20}")
+#: A run's id.
+RUN_ID = re.compile(r"[0-9a-f]{20}")
 _MODEL_KEY = re.compile(
     rf"{RUNS_PREFIX}(?P<run_id>[0-9a-f]{{20}})/model/(?P<job_name>[^/]+)/output/"
     + re.escape(MODEL_NAME)
@@ -92,10 +93,14 @@ def output_prefix(upload_key: str) -> str:
     `output/hk.file.file/`. A key that ends in a slash has an empty name: `input/hk/`
     answers at `output/hk/.file/`.
 
-    What has no such place (`surplus_bytes`, `is_reserved`) answers at
-    `output/_rejected/<first 20 hexadecimal digits of the key's SHA-256>/`.
+    What has no such place (`surplus_bytes`, `is_reserved`, `leads_elsewhere`) answers
+    at `output/_rejected/<first 20 hexadecimal digits of the key's SHA-256>/`.
     """
-    if surplus_bytes(upload_key) or is_reserved(upload_key):
+    if (
+        surplus_bytes(upload_key)
+        or is_reserved(upload_key)
+        or leads_elsewhere(upload_key)
+    ):
         digest = hashlib.sha256(upload_key.encode()).hexdigest()[:20]
         return f"{OUTPUT_PREFIX}{_REJECTED_FOLDER}{digest}/"
     return _own_output_prefix(upload_key)
@@ -110,6 +115,15 @@ def surplus_bytes(upload_key: str) -> int:
 def is_reserved(upload_key: str) -> bool:
     """Return whether an upload lies where it would answer among the rejected ones."""
     return upload_key.startswith(INPUT_PREFIX + _REJECTED_FOLDER)
+
+
+def leads_elsewhere(upload_key: str) -> bool:
+    """Return whether a part of a key's path is `.` or `..`.
+
+    To S3 these are names like others. But programs that copy the results to a disk, and
+    some that ask S3 for them, would end in another folder.
+    """
+    return any(part in (".", "..") for part in re.split(r"[/\\]", upload_key))
 
 
 def _own_output_prefix(upload_key: str) -> str:
@@ -148,7 +162,7 @@ def parameters_key(upload_key: str) -> str:
 
 def run_prefix(run_id: str) -> str:
     """Return the prefix of everything that a run keeps for itself."""
-    if not _RUN_ID.fullmatch(run_id):
+    if not RUN_ID.fullmatch(run_id):
         msg = f"{run_id!r} is not a run id (20 hexadecimal digits)"
         raise ValueError(msg)
     return f"{RUNS_PREFIX}{run_id}/"

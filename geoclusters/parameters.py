@@ -11,11 +11,11 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Any, Final, NamedTuple, Self
 
-from geoclusters.errors import ParameterError, shown
+from geoclusters.errors import ParameterError, printable, shown
 from geoclusters.geodesy import GEOMETRIES
 from geoclusters.tables.columns import ColumnHints
 
@@ -270,7 +270,9 @@ _PARAMETERS: Final = {
 
 
 def _of(document: Document | None) -> str:
-    return "" if document is None else f"The file of parameters {document.key}"
+    return (
+        "" if document is None else f"The file of parameters {printable(document.key)}"
+    )
 
 
 def _of_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -281,7 +283,7 @@ def _decoded(value: str) -> str:
     """Return a value as its owner wrote it: S3 hands out non-ASCII text by RFC 2047."""
     try:
         return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeError):  # it only looks like that
+    except (MessageError, LookupError, ValueError):  # it only looks like that
         return value
 
 
@@ -391,7 +393,8 @@ def _refused(document: Document, how: str) -> ParameterError:
 
 def _not_parameters(document: Document, what: str) -> NotParametersError:
     return NotParametersError(
-        f"{document.key}, where parameters of this upload would stand, is {what}. "
+        f"{printable(document.key)}, where parameters of this upload would stand, is "
+        f"{what}. "
         'Parameters are one object like {"k": 15}. Give the file another name or '
         "delete it, and upload the table again."
     )

@@ -14,6 +14,9 @@ from geoclusters.errors import RunRecordError
 
 SCHEMA_VERSION = 1
 
+#: What reading another document as a run record raises.
+_NO_RECORD = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
@@ -135,11 +138,12 @@ class RunRecord:
             document["upload"] = Upload(**document["upload"])
             document["centre"] = tuple(document["centre"])
             record = cls(**document)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            own_run_id = record.run_id
+        except _NO_RECORD as error:
             msg = f"run.json is no run record: {error!r}"
             raise RunRecordError(msg) from error
-        if record.run_id != run_id:
-            msg = f"run.json says run {run_id}, its upload says {record.run_id}"
+        if own_run_id != run_id:
+            msg = f"run.json says run {run_id}, its upload says {own_run_id}"
             raise RunRecordError(msg)
         return record
 

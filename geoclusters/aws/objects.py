@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from geoclusters.errors import GeoclustersError, InputError
+from geoclusters.errors import GeoclustersError, InputError, printable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -122,7 +122,7 @@ class S3Object(io.RawIOBase):
         super().close()
 
     def _get(self, **range_: Any) -> "GetObjectOutputTypeDef":
-        uri = f"s3://{self._bucket}/{self._key}"
+        uri = printable(f"s3://{self._bucket}/{self._key}")
         changed = f"{uri} is another one meanwhile"
         try:
             answer = self._s3.get_object(

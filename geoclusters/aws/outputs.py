@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from geoclusters import layout
 from geoclusters.aws.upload import PartedUpload
-from geoclusters.errors import GeoclustersError
+from geoclusters.errors import GeoclustersError, printable
 from geoclusters.run import RunRecord, Upload, is_newer
 from geoclusters.status import State, Status, progress
 
@@ -138,7 +138,7 @@ class Outputs:
 
         A run that had ended before keeps its status.
         """
-        message = f"A newer upload of {self._upload.uri} answers instead."
+        message = f"A newer upload of {printable(self._upload.uri)} answers instead."
         status = Status(upload=self._upload, state=State.SUPERSEDED, message=message)
         self._keep(status.state, status.to_json().encode())
         return SupersededError(message)

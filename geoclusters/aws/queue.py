@@ -36,7 +36,8 @@ def work(
     The visibility of a message that waits is changed, and the message reported as a
     batch item failure. (Sending it again would be a new message, and Lambda cuts chains
     of those.) Any other exception than `LaterError` propagates: the message comes back
-    soon, a few times, and ends in the dead-letter queue. The queue's own visibility
+    soon, a few times, and ends in the dead-letter queue. So does one that can't even be
+    read (`EventError`), as bodies are read by `process`. The queue's own visibility
     timeout, which is long, holds only where the function could not even say that.
 
     Returns

@@ -20,6 +20,10 @@ _MOST_EMPTY: Final = 1_000
 #: A zip's list of its files is held in memory; this is that of some 50,000 files.
 _MOST_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
 _MOST_NAMED: Final = 5
+#: Numbers that count up, without anything else, are packed to a 170th; deflate packs
+#: nothing but one byte to a 1,032nd. What unpacks to little may do so at any ratio.
+_MOST_RATIO: Final = 250
+_ANY_RATIO_BYTES: Final = 256 * 1024 * 1024
 
 #: What to do with a table that is too large.
 TOO_LARGE_ADVICE: Final = (
@@ -111,7 +115,7 @@ def unpack(file: BinaryIO, *, most_bytes: int | None = None) -> Unpacked:
     ------
     TableError
         If it is damaged (some of it shows while the stream is read), unpacks to too
-        much, or is a zip archive without one table.
+        much, by itself or for its size, or is a zip archive without one table.
     """
     start = b""
     while len(start) < 4 and (more := file.read(_READ_BYTES)):
@@ -120,28 +124,59 @@ def unpack(file: BinaryIO, *, most_bytes: int | None = None) -> Unpacked:
         return _unzip(file, most_bytes)
     stream = itertools.chain([start], iter(partial(file.read, _READ_BYTES), b""))
     if start.startswith(_GZIP_MAGIC):
-        unpacked = _bounded(_gunzip(stream), "gzip file", most_bytes)
+        bounds = _Bounds("gzip file", most_bytes)
+        unpacked = bounds.unpacked(_gunzip(bounds.packed(stream)))
         return Unpacked("gzip", "", unpacked)
     return Unpacked("", "", stream)
 
 
-def _bounded(
-    stream: Iterator[bytes], what: str, most_bytes: int | None
-) -> Iterator[bytes]:
-    size = 0
-    for chunk in stream:
-        size += len(chunk)
-        _check_size(size, what, most_bytes)
-        yield chunk
+class _Bounds:
+    """How much a packed file may unpack to: so many bytes, and so many times its size.
 
+    Parameters
+    ----------
+    what : str
+        What kind of file it is, for messages.
+    most_bytes : int, optional
+        The most that it may unpack to.
+    packed : int
+        How large it is, or how much of it was read so far.
+    """
 
-def _check_size(size: int, what: str, most_bytes: int | None) -> None:
-    if most_bytes is not None and size > most_bytes:
-        msg = (
-            f"The {what} unpacks to more than {most_bytes / 1e6:,.1f} MB, which is the "
-            f"most that is accepted. {TOO_LARGE_ADVICE}"
-        )
-        raise TableError(msg)
+    def __init__(self, what: str, most_bytes: int | None, packed: int = 0) -> None:
+        self._what = what
+        self._most_bytes = most_bytes
+        self._packed = packed
+
+    def packed(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield a packed stream, and note how much of it was read."""
+        for chunk in stream:
+            self._packed += len(chunk)
+            yield chunk
+
+    def unpacked(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield an unpacked stream, up to the bounds."""
+        size = 0
+        for chunk in stream:
+            size += len(chunk)
+            self.check(size)
+            yield chunk
+
+    def check(self, size: int) -> None:
+        """Refuse what is, or will be, unpacked to so many bytes, if it is too much."""
+        if self._most_bytes is not None and size > self._most_bytes:
+            msg = (
+                f"The {self._what} unpacks to more than {self._most_bytes / 1e6:,.1f} "
+                f"MB, which is the most that is accepted. {TOO_LARGE_ADVICE}"
+            )
+            raise TableError(msg)
+        if size > max(_ANY_RATIO_BYTES, _MOST_RATIO * self._packed):
+            msg = (
+                f"The {self._what} unpacks to more than {_MOST_RATIO} times its size, "
+                "which no table of different places does. If it is one all the same, "
+                "upload it unpacked."
+            )
+            raise TableError(msg)
 
 
 def _gunzip(stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -203,8 +238,11 @@ def _unzip(file: BinaryIO, most_bytes: int | None) -> Unpacked:
             "or with gzip."
         )
         raise TableError(msg)
-    _check_size(member.file_size, "zip archive", most_bytes)
-    stream = _bounded(_read(archive, member, source), "zip archive", most_bytes)
+    # (An archive may say that more is packed in it than it has.)
+    packed = min(member.compress_size, file.seek(0, io.SEEK_END))
+    bounds = _Bounds("zip archive", most_bytes, packed)
+    bounds.check(member.file_size)
+    stream = bounds.unpacked(_read(archive, member, source))
     return Unpacked("zip", member.filename, stream)
 
 

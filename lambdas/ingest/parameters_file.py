@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
-from geoclusters.errors import TableError
+from geoclusters.errors import TableError, printable
 from geoclusters.parameters import (
     MOST_DOCUMENT_BYTES,
     Document,
@@ -58,8 +58,10 @@ def read_upload(upload: Upload, file: BinaryIO, *, default_k: int) -> Parameters
 
 def describe(upload: Upload, parameters: Parameters) -> str:
     """Return what to tell the owner of a file of parameters, and what to do next."""
-    listed = ", ".join(f"{name}={value}" for name, value in parameters.given.items())
-    path = upload.key.removesuffix(layout.PARAMETERS_SUFFIX)
+    listed = ", ".join(
+        f"{name}={printable(str(value))}" for name, value in parameters.given.items()
+    )
+    path = printable(upload.key.removesuffix(layout.PARAMETERS_SUFFIX))
     name = path.rsplit("/", 1)[-1]
     return (
         f"These are parameters ({listed or 'none, so far'}) for uploads called "

@@ -13,7 +13,7 @@ from geoclusters.aws.objects import ObjectChangedError, S3Object, exists
 from geoclusters.aws.outputs import Outputs, SupersededError, find_run_record
 from geoclusters.deadline import SecondsLeft, unbounded
 from geoclusters.environment import IngestSettings
-from geoclusters.errors import InputError, TableError
+from geoclusters.errors import InputError, TableError, printable
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status, now, run_figures
@@ -143,11 +143,18 @@ def _check_key(upload: Upload) -> None:
             "is too long. Upload the file to another folder."
         )
         raise InputError(msg)
+    if layout.leads_elsewhere(key):
+        msg = (
+            f"{printable(upload.uri)} has a part that is “.” or “..”, which file "
+            "systems take for another folder: whoever downloads its results would find "
+            "them there. Upload the file under a path without such a part."
+        )
+        raise InputError(msg)
     if key.endswith("/"):
         msg = (
-            f"{upload.uri} ends in a slash, as the markers of folders do, which are "
-            f"empty; but it has {_megabytes(upload.size)}. Upload the file under a "
-            "name without the slash at its end."
+            f"{printable(upload.uri)} ends in a slash, as the markers of folders do, "
+            f"which are empty; but it has {_megabytes(upload.size)}. Upload the file "
+            "under a name without the slash at its end."
         )
         raise InputError(msg)
 
@@ -193,7 +200,7 @@ def _read_and_write(
 ) -> RunRecord:
     if upload.size > settings.max_upload_bytes:
         msg = (
-            f"{upload.uri} has {_megabytes(upload.size)}; at most "
+            f"{printable(upload.uri)} has {_megabytes(upload.size)}; at most "
             f"{_megabytes(settings.max_upload_bytes)} are accepted. {TOO_LARGE_ADVICE}"
         )
         raise TableError(msg)

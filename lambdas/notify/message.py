@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from geoclusters import layout
+from geoclusters.errors import printable
 
 #: SNS's bound of an e-mail's subject, which must be ASCII and of one line.
 _MOST_SUBJECT: Final = 100
@@ -55,7 +56,8 @@ def message(status: dict[str, Any]) -> Message:
     ]
     return Message(
         subject=_subject(f"geoclusters: {status['state']} {key}"),
-        text="\n".join(lines),
+        # Names of files may hold line breaks, and what else deceives who reads them.
+        text="\n".join(map(printable, lines)),
         document={
             "state": status["state"],
             "message": status["message"],

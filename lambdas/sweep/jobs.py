@@ -152,9 +152,4 @@ def _fail(
 
 def _object_created(bucket: str, key: str) -> dict[str, Any]:
     """Return what the report reads of S3's event."""
-    return {
-        "detail": {
-            "bucket": {"name": bucket},
-            "object": {"key": key, "etag": "", "sequencer": "", "size": 0},
-        }
-    }
+    return {"detail": {"bucket": {"name": bucket}, "object": {"key": key}}}

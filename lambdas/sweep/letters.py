@@ -4,13 +4,18 @@ A dead letter stays in its queue, from where it is sent back after a mend; its r
 answered. An event that a rule couldn't deliver was seen by no function yet: it is.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from geoclusters import layout
-from geoclusters.aws.events import JobEnded, TrainingRequest, object_created
+from geoclusters.aws import form
+from geoclusters.aws.events import (
+    JobEnded,
+    TrainingRequest,
+    created_key,
+    object_created,
+)
 from geoclusters.aws.outputs import (
     Outputs,
     SupersededError,
@@ -18,7 +23,7 @@ from geoclusters.aws.outputs import (
     read_own_status,
 )
 from geoclusters.environment import SweepSettings
-from geoclusters.errors import GeoclustersError
+from geoclusters.errors import EventError
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import PUT_ASIDE, State, Status, run_figures
 from lambdas.sweep.outcome import Outcome
@@ -77,6 +82,10 @@ def answer_dead_letters(
 
 def _of_upload(body: Any, settings: SweepSettings) -> tuple[Upload | None, str]:
     upload = object_created(body)
+    is_ours = upload.bucket == settings.data_bucket
+    if not is_ours or not upload.key.startswith(layout.INPUT_PREFIX):
+        msg = f"{upload.uri!r} is no upload to this stack"
+        raise EventError(msg)
     return upload, upload.run_id
 
 
@@ -85,7 +94,7 @@ def _of_request(body: Any, settings: SweepSettings) -> tuple[Upload | None, str]
 
 
 def _of_model(body: Any, settings: SweepSettings) -> tuple[Upload | None, str]:
-    return None, layout.parse_model_key(object_created(body).key).run_id
+    return None, layout.parse_model_key(created_key(body)).run_id
 
 
 def _of_job(body: Any, settings: SweepSettings) -> tuple[Upload | None, str]:
@@ -102,10 +111,10 @@ def _answer(
 ) -> Outcome | None:
     """Put a letter's run aside; return None if that was done before."""
     try:
-        upload, run_id = find(json.loads(letter["Body"]), settings)
-    except (ValueError, KeyError, TypeError, GeoclustersError):
-        name = letter["MessageId"]
-        return Outcome(None, f"the dead letter {name} names no run: look into it")
+        upload, run_id = find(form.parse(letter["Body"]), settings)
+    except (EventError, ValueError) as error:  # the latter of keys and names of jobs
+        said = f"the dead letter {letter['MessageId']} names no run ({error})"
+        return Outcome(None, f"{said}: look into it")
     own = read_own_status(s3, settings.data_bucket, run_id)
     if own is not None and State(own["state"]).is_final:
         return None

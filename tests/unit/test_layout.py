@@ -45,7 +45,9 @@ def test_no_two_of_the_names_that_are_alike_answer_at_one_place() -> None:
 
 
 #: Made of the parts that the rule looks at, and of any other letters.
-PARTS = st.sampled_from(["", "/", ".", ".csv", ".file", ".gz", "q", " ", "_rejected/"])
+PARTS = st.sampled_from(
+    ["", "/", "/../", ".", ".csv", ".file", ".gz", "q", " ", "_rejected/"]
+)
 PATHS = st.lists(PARTS | st.text(st.characters(exclude_categories=["Cs"])), max_size=6)
 
 
@@ -103,6 +105,29 @@ def test_no_upload_answers_among_the_rejected_ones_but_those() -> None:
     assert layout.output_prefix(key) != rejected
     assert layout.output_prefix(key).startswith("output/_rejected/")
     assert not layout.is_reserved("input/_rejected.csv")
+
+
+@pytest.mark.parametrize(
+    "path", ["../a.csv", "a/../../b.csv", "..", "a/..", "./a.csv", "a/.", "b\\..\\c"]
+)
+def test_a_key_that_leads_elsewhere_on_a_disk_answers_among_the_rejected_ones(
+    path: str,
+) -> None:
+    assert layout.leads_elsewhere(f"input/{path}")
+    prefix = layout.output_prefix(f"input/{path}")
+    assert re.fullmatch("output/_rejected/[0-9a-f]{20}/", prefix)
+
+
+@pytest.mark.parametrize(
+    "path", ["..a.csv", "a../b.csv", "...", "a..b", ".a/.csv", "/"]
+)
+def test_dots_in_names_lead_nowhere(path: str) -> None:
+    assert not layout.leads_elsewhere(f"input/{path}")
+
+
+@given(PATHS)
+def test_no_results_lie_where_a_disk_has_another_folder(path: list[str]) -> None:
+    assert not layout.leads_elsewhere(layout.output_prefix(f"input/{''.join(path)}"))
 
 
 def test_a_key_outside_input_has_no_results() -> None:

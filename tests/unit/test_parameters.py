@@ -176,7 +176,11 @@ def test_names_beyond_ascii_are_read_as_s3_encodes_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["=?utf-8?b?a?=", "=?foo?q?abc?=", "=?utf-8?q?=ff?=", "=?", "?="]
+    "name",
+    [
+        *("=?utf-8?b?a?=", "=?foo?q?abc?=", "=?utf-8?q?=ff?=", "=?", "?="),
+        *("=?\x80?q?abc?=", "=?\0?q?abc?=", "=?hex?q?00?=", "=?undefined?q?a?="),
+    ],
 )
 def test_a_name_that_only_looks_encoded_stays_as_it_is(name: str) -> None:
     assert read(id=name).id == name

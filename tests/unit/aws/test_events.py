@@ -6,10 +6,12 @@ import pytest
 from geoclusters.aws.events import (
     JobEnded,
     TrainingRequest,
+    created_key,
     messages,
     object_created,
 )
 from geoclusters.aws.queue import LaterError, growing_delay_s, work
+from geoclusters.errors import EventError
 from tests.unit.conftest import sqs_event
 
 Load = Callable[[str], dict[str, Any]]
@@ -116,3 +118,119 @@ def test_delays_double_up_to_a_bound() -> None:
 
 def test_no_delay_is_longer_than_sqs_takes() -> None:
     assert LaterError("much later", delay_s=100_000).delay_s == 43_200
+
+
+def changed(event: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return an event with another field; without it, where the value is missing."""
+    *folders, name = path.split(".")
+    place = event
+    for folder in folders:
+        place = place[folder]
+    if value is MISSING:
+        del place[name]
+    else:
+        place[name] = value
+    return event
+
+
+MISSING = object()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("detail", MISSING),
+        ("detail", []),
+        ("detail.bucket", None),
+        ("detail.bucket.name", 7),
+        ("detail.object", "input/a.csv"),
+        ("detail.object.key", MISSING),
+        ("detail.object.key", ""),
+        ("detail.object.key", "input/\ud800.csv"),
+        ("detail.object.size", "29598"),
+        ("detail.object.size", 29598.0),
+        ("detail.object.size", True),
+        ("detail.object.size", -1),
+        ("detail.object.size", 10**4000),
+        ("detail.object.etag", 'a"b'),
+        ("detail.object.etag", "a\r\nx-amz-meta-k: 1"),
+        ("detail.object.sequencer", "not hexadecimal"),
+        ("detail.object.sequencer", MISSING),
+        ("detail.object.version-id", 3),
+    ],
+)
+def test_an_upload_of_another_form_is_refused_by_the_fields_name(
+    event: Load, path: str, value: Any
+) -> None:
+    document = changed(event("object_created"), path, value)
+    with pytest.raises(EventError, match=f"`{path}") as caught:
+        object_created(document)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("detail.TrainingJobName", "two\nlines"),
+        ("detail.TrainingJobName", "x" * 64),
+        ("detail.TrainingJobStatus", "Completed"),
+        ("detail.TrainingJobStatus", MISSING),
+        ("detail.FailureReason", ["a", "list"]),
+    ],
+)
+def test_a_jobs_end_of_another_form_is_refused(
+    event: Load, path: str, value: Any
+) -> None:
+    document = changed(event("training_job_failed"), path, value)
+    with pytest.raises(EventError, match=f"`{path}` must be"):
+        JobEnded.from_event(document)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"run_id": "0" * 20},
+        {"run_id": "../../secret", "attempt": 1},
+        {"run_id": "0" * 20, "attempt": "1"},
+        {"run_id": "0" * 20, "attempt": 0},
+        {"run_id": 7, "attempt": 1},
+    ],
+)
+def test_a_training_request_of_another_form_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(EventError, match="must be"):
+        TrainingRequest.from_body(body)
+
+
+#: What no function can make anything of.
+POISON = (
+    *("", "no JSON", "[]", "null", '"text"', "{", '{"a": NaN}', '{"a": 1, "a": 2}'),
+    *("[" * 100_000, '{"a":' * 100_000, '{"a": ' + "9" * 5000 + "}", '{"\udcff": 1'),
+)
+
+
+@pytest.mark.parametrize("body", POISON, ids=range(len(POISON)))
+def test_a_message_that_cant_be_read_comes_back_as_soon_as_any_other(body: str) -> None:
+    queue: Any = Queue()
+    event = sqs_event({}, receives=2)
+    event["Records"][0]["body"] = body
+    with pytest.raises(EventError, match="the message"):
+        work(
+            event,
+            lambda message: object_created(message.body),  # type: ignore[arg-type]
+            sqs=queue,
+            queue_url="https://queue",
+        )
+    assert queue.visibility == [60]
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"Records": {}}, {"Records": [7]}, {"Records": [{"messageId": "1"}]}]
+)
+def test_what_is_no_event_of_a_queue_is_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(EventError, match="must be"):
+        list(messages(event))
+
+
+def test_of_a_model_the_key_is_enough() -> None:
+    assert created_key({"detail": {"object": {"key": "runs/x"}}}) == "runs/x"

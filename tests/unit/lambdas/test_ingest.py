@@ -293,6 +293,16 @@ def test_nobody_answers_among_the_uploads_whose_keys_are_too_long(
     assert "The folder input/_rejected/ can't be used" in cloud.read(key).decode()
 
 
+def test_a_key_that_leads_elsewhere_on_a_disk_is_refused(cloud: Cloud) -> None:
+    upload = cloud.upload(key="input/a/../../\n.csv")
+    assert cloud.prepare(upload).state is State.FAILED
+    (key,) = cloud.keys("output/")
+    assert key == f"{upload.output_prefix}status.json"
+    assert key.startswith("output/_rejected/")
+    message = json.loads(cloud.read(key))["message"]
+    assert r"s3://data/input/a/../../\n.csv has a part that is “.” or “..”" in message
+
+
 def test_some_latitudes_out_of_range_prove_nothing_beside_far_longitudes(
     cloud: Cloud,
 ) -> None:

@@ -165,6 +165,17 @@ def test_a_subject_is_one_that_sns_takes(
     assert subject.startswith("geoclusters: FAILED input/")
 
 
+def test_a_name_of_several_lines_writes_no_lines_of_its_own(
+    make_upload: Callable[..., Any],
+) -> None:
+    upload = make_upload(key="input/a\nIn the browser: https://evil\u202e.csv")
+    status = HandMade(upload=upload, state=State.FAILED, message="no")
+    said = message(json.loads(status.to_json()))
+    assert r"input/a\nIn the browser: https://evil\u202e.csv: FAILED" in said.text
+    assert sum(line.startswith("In the browser") for line in said.text.split("\n")) == 1
+    assert said.text.replace("\n", "").isprintable()
+
+
 def test_the_handler_tells_of_the_run_whose_status_was_written(
     cloud: Cloud, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,7 +232,19 @@ def test_a_run_that_was_put_aside_is_taken_up_again(
 
 
 @pytest.mark.parametrize(
-    "body", ["this is no JSON", "[]", "{}", '{"detail": {"object": {"key": "x"}}}']
+    "body",
+    [
+        "this is no JSON",
+        "[]",
+        "{}",
+        '{"detail": {"object": {"key": "x"}}}',
+        '{"run_id": "../x", "attempt": 1}',
+        "[" * 100_000,
+        '{"a": ' + "9" * 5000 + "}",
+        '{"detail": {"object": {"key": "\\ud800"}}}',
+        '{"detail": {"TrainingJobName": "\\n", "TrainingJobStatus": "Failed"}}',
+    ],
+    ids=range(9),
 )
 def test_a_dead_letter_that_names_no_run_is_told_and_stays(
     cloud: Cloud, record: RunRecord, body: str
@@ -244,6 +256,19 @@ def test_a_dead_letter_that_names_no_run_is_told_and_stays(
     outcomes = cloud.answer_letters()
     assert [outcome.run_id for outcome in outcomes].count(None) == 4
     assert cloud.status()["state"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "change", [{"bucket": "another"}, {"key": "output/depots/hk/status.json"}]
+)
+def test_a_dead_letter_of_what_is_no_upload_to_the_bucket_is_told_and_stays(
+    cloud: Cloud, make_upload: Callable[..., Upload], change: dict[str, str]
+) -> None:
+    cloud.send("uploads_dead_letters", uploaded(make_upload(**change)))
+    (outcome,) = cloud.answer_letters()
+    assert outcome.run_id is None
+    assert "no upload to this stack" in outcome.message
+    assert len(cloud.bodies("uploads_dead_letters")) == 1
 
 
 def test_a_dead_letter_of_an_upload_that_was_overwritten_changes_nothing(

@@ -77,6 +77,59 @@ def test_nothing_may_unpack_to_more_than_is_accepted() -> None:
             unpacked(data, most_bytes=2_000_000)
 
 
+def test_a_bomb_is_refused_by_its_ratio_and_a_small_one_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packing, "_ANY_RATIO_BYTES", 3_000_000)
+    bomb, small = b"1,2\n" * 1_000_000, b"1,2\n" * 700_000
+    counting = b"".join(b"%d,%d\n" % (i % 90, i % 180) for i in range(500_000))
+    for pack in (gzip.compress, lambda data: zipped({"a.csv": data})):
+        assert len(pack(bomb)) < len(bomb) / 400
+        with pytest.raises(TableError, match="unpacks to more than 250 times its size"):
+            unpacked(pack(bomb))
+        assert unpacked(pack(small)) == small
+        assert unpacked(pack(counting)) == counting
+
+
+def test_a_bomb_is_refused_long_before_it_is_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of several in one, each packed once: 2 GB, if they were unpacked."""
+    monkeypatch.setattr(packing, "_ANY_RATIO_BYTES", 8_000_000)
+    one = gzip.compress(b"\n" * 20_000_000)
+    stream = unpack(io.BytesIO(one * 100)).stream
+    sizes = []
+    with pytest.raises(TableError, match="250 times its size"):
+        sizes.extend(map(len, stream))
+    assert sum(sizes) < 100_000_000
+
+
+def test_a_zip_archive_that_is_said_to_be_packed_less_is_refused_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packing, "_ANY_RATIO_BYTES", 3_000_000)
+    data = bytearray(zipped({"a.csv": b"1,2\n" * 1_000_000}))
+    place = directory_entry(data) + 20
+    data[place : place + 4] = struct.pack("<I", 3_999_999)
+    with pytest.raises(TableError, match="250 times its size"):
+        unpacked(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/a.csv", "/etc/a.csv", "C:\\a.csv", "a/../../b.csv", "..\\a.csv"]
+)
+def test_the_path_of_a_file_in_an_archive_is_a_name_and_nothing_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "work" / "here"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    found = unpack(io.BytesIO(zipped({name: LINES})))
+    assert found.member == name
+    assert b"".join(found.stream) == LINES
+    assert list(tmp_path.rglob("*")) == [tmp_path / "work", folder]
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_the_one_file_of_a_zip_archive_is_unpacked(method: int, tmp_path: Path) -> None:
     data = zipped({"data/Places 2026": LINES}, method)
@@ -185,7 +238,7 @@ def test_a_size_that_is_not_true_is_refused(size: int, method: int) -> None:
     data = bytearray(zipped({"a.csv": LINES}, method))
     start = directory_entry(data) + 24
     data[start : start + 4] = struct.pack("<I", size)
-    with pytest.raises(TableError, match="damaged"):
+    with pytest.raises(TableError, match=r"damaged|250 times its size"):
         unpacked(bytes(data))
 
 
