@@ -1,10 +1,10 @@
 """What is in the image, and what isn't."""
 
-import gzip
 import json
 import re
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -119,26 +119,11 @@ def in_stream(file: IO[bytes], wanted: list[bytes]) -> set[bytes]:
 
 def unpacked(file: IO[bytes]) -> Iterator[bytes]:
     """Yield a layer's bytes; newer engines save it packed."""
-    first = file.read(_CHUNK)
-    if first[:2] == b"\x1f\x8b":
-        file = gzip.GzipFile(fileobj=Rest(first, file))  # type: ignore[assignment]
-        first = file.read(_CHUNK)
-    while first:
-        yield first
-        first = file.read(_CHUNK)
-
-
-class Rest:
-    """A stream whose beginning was read already."""
-
-    def __init__(self, first: bytes, file: IO[bytes]) -> None:
-        self._first, self._file = first, file
-
-    def read(self, size: int = -1) -> bytes:
-        if self._first:
-            answer, self._first = self._first[:size], self._first[size:]
-            return answer
-        return self._file.read(size)
+    chunk = file.read(_CHUNK)
+    gunzip = zlib.decompressobj(31) if chunk.startswith(b"\x1f\x8b") else None
+    while chunk:
+        yield gunzip.decompress(chunk) if gunzip else chunk
+        chunk = file.read(_CHUNK)
 
 
 def test_what_the_cdk_would_push_is_what_is_tested(prepared: Prepared) -> None:
