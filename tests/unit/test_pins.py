@@ -1,4 +1,4 @@
-"""What is installed is what was locked: every version pinned, every file by its hash."""
+"""What is installed is what was locked: each version pinned, each file by its hash."""
 
 import json
 import re
