@@ -6,7 +6,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3.11
-UV_VERSION := 0.13.9
 UV := .venv/bin/uv
 PIP_INSTALL := $(UV) pip install --quiet --require-hashes --link-mode copy
 CDK := node_modules/.bin/cdk
@@ -15,7 +14,7 @@ export PYTHONWARNINGS :=
 # Byte code is kept: mxnet alone takes 5 s longer to import without.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo redrive test test-unit test-infrastructure test-container test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check bench-readers bench-ingest bench-report bench-quality lock clean
+.PHONY: help demo redrive test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check bench-readers bench-ingest bench-report bench-image bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -39,6 +38,9 @@ test-sdk: .venv-sdk/ready .venv-cloud/ready .venv-report/ready
 
 test-container: .venv-report/test node_modules/ready
 	.venv-report/bin/python -m pytest -q tests/container
+
+test-image: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready chromium ## build the image and run the pipeline through it (installs Docker)
+	.venv/bin/python -m tests.image.engine .venv/bin/python -m pytest -q tests/image
 
 test-browser: .venv-report/test node_modules/ready chromium
 	.venv-report/bin/python -m tests.browser.pages build/pages
@@ -80,6 +82,9 @@ bench-ingest: .venv/dev .venv-sdk/ready ## measure how fast tables become traini
 bench-report: .venv-report/test ## measure how fast the report is, and its memory
 	.venv-report/bin/python -m benchmarks.report
 
+bench-image: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## measure the image's size and its start to a first result
+	.venv/bin/python -m tests.image.engine .venv/bin/python -m benchmarks.image
+
 bench-quality: .venv-report/test ## measure how good the clusters are, step by step (takes hours)
 	.venv-report/bin/python -m benchmarks.quality
 
@@ -100,7 +105,8 @@ platform:
 
 $(UV): | platform
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	sed -n '/^uv==/,/# via/p' requirements/deploy.txt >.venv/uv.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 
 .venv/deploy: requirements/deploy.txt | $(UV)
 	$(PIP_INSTALL) --python .venv/bin/python -r $<

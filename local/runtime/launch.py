@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local.errors import LocalError
@@ -18,6 +18,11 @@ DOCKERFILE = Path("container/Dockerfile")
 IMAGE_TAG = "geoclusters-report:local"
 LAMBDA_USER = "993:990"
 """The user and group as which Lambda runs a function, whatever the image says."""
+
+_TMP_MB = 512
+"""What Lambda gives a function in /tmp unless it is asked for more."""
+#: Lambda's: files that are open, processes and threads. It has no /dev/shm either.
+_LIMITS = ("--ulimit", "nofile=1024:1024", "--pids-limit", "1024")
 
 _CA_BUNDLE = "AWS_CA_BUNDLE"
 #: How a function finds the local cloud, and whom it trusts there.
@@ -40,6 +45,36 @@ def image_command(dockerfile: Path) -> tuple[str, ...]:
     if not commands:
         raise LocalError(f'{dockerfile}: expected a line like CMD ["package.handler"]')
     return tuple(json.loads(commands[-1]))
+
+
+def build_image(
+    root: Path, options: Sequence[str] = (), env: Mapping[str, str] = os.environ
+) -> None:
+    """Build the report's image as `IMAGE_TAG`.
+
+    Parameters
+    ----------
+    options
+        More options for ``docker build``, where the machine needs some.
+
+    Raises
+    ------
+    LocalError
+        When there is no Docker, or it fails; it has said why.
+    """
+    command = ["docker", "build", "--file", str(DOCKERFILE), "--tag", IMAGE_TAG]
+    try:
+        subprocess.run(
+            [*command, *options, "."],
+            cwd=root,
+            env={**env, "DOCKER_BUILDKIT": "1"},
+            stdin=subprocess.DEVNULL,
+            check=True,
+        )
+    except FileNotFoundError:
+        raise LocalError("There is no `docker` on this machine.") from None
+    except subprocess.CalledProcessError:
+        raise LocalError("`docker build` failed.") from None
 
 
 class FunctionProcess:
@@ -143,17 +178,19 @@ class DockerLauncher:
         self._image_uri: str | None = None
         self._building = threading.Lock()
         self._numbers = itertools.count(1)
-        self._build()
+        build_image(root, build_options)
 
     def start(self, function: Function, runtime_api: str, log: Path) -> Container:
         """Start the function; what it prints goes to the end of `log`."""
         with self._building:
             if self._image_uri not in (None, function.image_uri):
-                self._build()
+                build_image(self._root, self._build_options)
             self._image_uri = function.image_uri
         env = {**_cloud(), **function.environment_variables(runtime_api)}
-        arguments = ["--init", "--network", "host", "--read-only", "--tmpfs", "/tmp"]
-        arguments += ["--cap-drop", "ALL", "--user", LAMBDA_USER]
+        arguments = ["--init", "--network", "host", "--read-only"]
+        arguments += ["--ipc", "none", "--tmpfs", f"/tmp:size={_TMP_MB}m"]
+        arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+        arguments += ["--user", LAMBDA_USER, *_LIMITS]
         arguments += ["--memory", f"{function.memory_mb}m"]
         if _CA_BUNDLE in env:
             certificate = env[_CA_BUNDLE]
@@ -162,18 +199,3 @@ class DockerLauncher:
             arguments += ["--env", name]  # the value is in the client's environment
         name = f"geoclusters-{os.getpid()}-{next(self._numbers)}"
         return Container(name, [*arguments, IMAGE_TAG, *function.command], env, log)
-
-    def _build(self) -> None:
-        command = ["docker", "build", "--file", str(DOCKERFILE), "--tag", IMAGE_TAG]
-        try:
-            subprocess.run(
-                [*command, *self._build_options, "."],
-                cwd=self._root,
-                env={**os.environ, "DOCKER_BUILDKIT": "1"},
-                stdin=subprocess.DEVNULL,
-                check=True,
-            )
-        except FileNotFoundError:
-            raise LocalError("There is no `docker` on this machine.") from None
-        except subprocess.CalledProcessError:
-            raise LocalError("`docker build` failed.") from None

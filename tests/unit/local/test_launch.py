@@ -129,7 +129,8 @@ def test_an_image_is_built_once_for_each_that_is_deployed(
         "run",
     ]
     assert lines[0].endswith("--build-arg BASE_IMAGE=mine .")
-    assert "--read-only --tmpfs /tmp --cap-drop ALL" in lines[1]
+    assert "--read-only --ipc none --tmpfs /tmp:size=512m" in lines[1]
+    assert "--cap-drop ALL --security-opt no-new-privileges --user 993:990" in lines[1]
     assert "--memory 512m" in lines[1]
     assert "--env DATA_BUCKET" in lines[1]
     assert "--volume /cloud/server.crt:/cloud/server.crt:ro" in lines[1]
