@@ -31,12 +31,19 @@ def names(cloudformation: Any, stack_name: str) -> dict[str, str]:
         StackName=stack_name
     )
     return {
-        re.split("[/:]", resource["PhysicalResourceId"])[-1]: re.sub(
+        _deployed(resource["PhysicalResourceId"]): re.sub(
             "[0-9A-F]{8}$", "", resource["LogicalResourceId"]
         )
         for page in pages
         for resource in page["StackResourceSummaries"]
     }
+
+
+def _deployed(physical_id: str) -> str:
+    """Return the name in an id that is an ARN or, as a queue's, an address."""
+    if physical_id.startswith(("arn:", "https:")):
+        return re.split("[/:]", physical_id)[-1]
+    return physical_id
 
 
 def grants(document: Any, names: Mapping[str, str]) -> Iterator[tuple[Grant, Any]]:
@@ -62,8 +69,10 @@ def _by_prefix(statement: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _named(resource: str, names: Mapping[str, str]) -> str:
-    words = re.split("([/:])", resource.split(":", 5)[-1])
-    return "".join(names.get(word, word) for word in words)
+    own = resource.split(":", 5)[-1]
+    for name in filter(own.__contains__, names):
+        return own.replace(name, names[name])
+    return own
 
 
 def _listed(value: Any) -> Sequence[Any]:

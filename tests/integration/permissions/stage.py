@@ -4,9 +4,12 @@ Their queues don't feed them: each message is handed over by a test, which sees 
 comes of it.
 """
 
+import base64
 import itertools
 import json
+import ssl
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +19,10 @@ from typing import IO, Any
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
@@ -26,7 +32,7 @@ from geoclusters.run import RunRecord
 from geoclusters.status import State, Status, status_of_job
 from lambdas.start_training.request import training_request
 from local.cloud import PROJECT, REGION
-from local.sagemaker.access import Access
+from local.sagemaker.access import JUDGE_PATH, Access, Keys
 from local.sagemaker.api import SETTINGS_PATH
 from tests.integration.conftest import Pipeline
 from tests.integration.permissions.grants import Role, names
@@ -88,38 +94,67 @@ class Stage:
 
     # --- as somebody else ---------------------------------------------------------
 
-    def as_role(self, name: str, service: str) -> Any:
-        """Return a client that acts under a function's role, or the training role."""
+    def keys(self, name: str) -> Keys:
+        """Return keys of a function's role, or of the training role."""
         arn = self.roles[name].arn
         if name == TRAINING:
             with pytest.MonkeyPatch.context() as patch:
-                trust = self.pipeline.cloud.environment()["AWS_CA_BUNDLE"]
-                patch.setenv("AWS_CA_BUNDLE", trust)
-                keys = Access(self.pipeline.cloud.endpoint_url, REGION).keys(arn)
-            return self.client(service, *keys)
-        return self.client(service, *self._session(arn).values())
-
-    def client(self, service: str, key_id: str, secret: str, token: str = "") -> Any:
-        """Return a client with some keys."""
-        cloud = self.pipeline.cloud
-        where = cloud.sagemaker_url if service == "sagemaker" else cloud.endpoint_url
-        session: Any = boto3.Session(key_id, secret, token or None, region_name=REGION)
-        return session.client(
-            service,
-            endpoint_url=where,
-            verify=cloud.environment()["AWS_CA_BUNDLE"],
-            config=Config(proxies={}, retries={"total_max_attempts": 1}),
-        )
-
-    def _session(self, arn: str) -> dict[str, str]:
+                patch.setenv("AWS_CA_BUNDLE", self.certificate)
+                return Access(self.pipeline.cloud.endpoint_url, REGION).keys(arn)
         # The emulator lets the account's root take the roles of functions.
         sts = self.pipeline.cloud.client("sts")
         keys = sts.assume_role(RoleArn=arn, RoleSessionName="trial")["Credentials"]
-        return {
-            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": keys["SessionToken"],
+        return Keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+    def as_role(self, name: str, service: str) -> Any:
+        """Return a client that acts under a function's role, or the training role."""
+        return self.client(service, self.keys(name))
+
+    @property
+    def certificate(self) -> str:
+        """The file with what the cloud's endpoint is trusted by."""
+        return self.pipeline.cloud.environment()["AWS_CA_BUNDLE"]
+
+    def client(self, service: str, keys: Keys) -> Any:
+        """Return a client with some keys."""
+        cloud = self.pipeline.cloud
+        where = cloud.sagemaker_url if service == "sagemaker" else cloud.endpoint_url
+        session: Any = boto3.Session(
+            keys.access_key_id,
+            keys.secret_access_key,
+            keys.session_token or None,
+            region_name=REGION,
+        )
+        return session.client(
+            service,
+            endpoint_url=where,
+            verify=self.certificate,
+            config=Config(proxies={}, retries={"total_max_attempts": 1}),
+        )
+
+    def is_allowed(
+        self, keys: Keys, action: str, resource: str, **context: str
+    ) -> bool:
+        """Ask the emulator's IAM, as the SageMaker stand-in does."""
+        request = AWSRequest("POST", self.pipeline.cloud.sagemaker_url + "/", {}, b"{}")
+        SigV4Auth(Credentials(*keys), "sagemaker", REGION).add_auth(request)
+        check = {"action": action, "resource": resource, "context": context}
+        question = {
+            "headers": dict(request.headers.items()),
+            "body": base64.b64encode(b"{}").decode(),
+            "checks": [check],
         }
+        trust = ssl.create_default_context(cafile=self.certificate)
+        url = self.pipeline.cloud.endpoint_url + JUDGE_PATH
+        try:
+            body = json.dumps(question).encode()
+            with urllib.request.urlopen(url, body, context=trust):
+                return True
+        except urllib.error.HTTPError as error:
+            with error:
+                said = json.load(error)
+        assert said["code"] == "AccessDeniedException", said
+        return False
 
     # --- messages -------------------------------------------------------------------
 
@@ -290,9 +325,14 @@ class Stage:
     def sweep(self) -> tuple[Any, str]:
         """Sweep, with the clock ahead; return the answer, and what was raised."""
         if self._sweep is None:
-            keys = self._session(self.roles["sweep"].arn)
+            keys = self.keys("sweep")
+            acting = {
+                "AWS_ACCESS_KEY_ID": keys.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+                "AWS_SESSION_TOKEN": keys.session_token,
+            }
             cloud = self.pipeline.cloud.environment()
-            self._sweep = Sweep({**cloud, **keys, **self.environments["sweep"]})
+            self._sweep = Sweep({**cloud, **acting, **self.environments["sweep"]})
         said = self._sweep.invoke()
         return said.get("result"), said.get("error", "")
 

@@ -119,11 +119,15 @@ def a_job_writes_its_log(stage: Stage) -> str:
     stage.start_job(record, name)
     assert stage.end_of_job(name)["TrainingJobStatus"] == "Completed"
     logs = stage.pipeline.cloud.client("logs")
-    found = logs.filter_log_events(
+    streams = logs.describe_log_streams(
         logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/"
-    )
-    if found["events"]:
-        return ""
+    )["logStreams"]
+    for stream in streams:
+        found = logs.get_log_events(
+            logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"]
+        )
+        if found["events"]:
+            return ""
     said = (stage.pipeline.cloud.logs / "sagemaker.log").read_text().splitlines()
     (line,) = (line for line in said if f"log stream {name}/" in line)
     return line
