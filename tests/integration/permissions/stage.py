@@ -136,7 +136,9 @@ class Stage:
         self, keys: Keys, action: str, resource: str, **context: str
     ) -> bool:
         """Ask the emulator's IAM, as the SageMaker stand-in does."""
-        request = AWSRequest("POST", self.pipeline.cloud.sagemaker_url + "/", {}, b"{}")
+        url = self.pipeline.cloud.sagemaker_url
+        headers = {"Host": url.removeprefix("http://")}
+        request = AWSRequest("POST", url + "/", headers, b"{}")
         SigV4Auth(Credentials(*keys), "sagemaker", REGION).add_auth(request)
         check = {"action": action, "resource": resource, "context": context}
         question = {
@@ -145,10 +147,10 @@ class Stage:
             "checks": [check],
         }
         trust = ssl.create_default_context(cafile=self.certificate)
-        url = self.pipeline.cloud.endpoint_url + JUDGE_PATH
+        door = self.pipeline.cloud.endpoint_url + JUDGE_PATH
         try:
             body = json.dumps(question).encode()
-            with urllib.request.urlopen(url, body, context=trust):
+            with urllib.request.urlopen(door, body, context=trust):
                 return True
         except urllib.error.HTTPError as error:
             with error:

@@ -38,21 +38,28 @@ def an_upload_is_read(stage: Stage) -> str:
     return error
 
 
-def _poison(name: str, queue: str) -> Way:
-    def a_message_that_nobody_understands_waits(stage: Stage) -> str:
-        """Come back soon: the function says when, and then what was wrong."""
-        stage.empty(queue)
-        stage.send(queue, {})
-        _, error = stage.hand_over(name, queue)
-        assert error
-        return "" if error.startswith("KeyError") else error
-
-    return a_message_that_nobody_understands_waits
+def an_upload_event_without_sense_waits(stage: Stage) -> str:
+    return _hand_over_nonsense(stage, "ingest", UPLOADS)
 
 
-an_upload_event_without_sense_waits = _poison("ingest", UPLOADS)
-a_failure_without_sense_waits = _poison("record_failure", FAILURES)
-a_status_event_without_sense_waits = _poison("notify", STATUSES)
+def a_failure_without_sense_waits(stage: Stage) -> str:
+    return _hand_over_nonsense(stage, "record_failure", FAILURES)
+
+
+def a_status_event_without_sense_waits(stage: Stage) -> str:
+    return _hand_over_nonsense(stage, "notify", STATUSES)
+
+
+def _hand_over_nonsense(stage: Stage, name: str, queue: str) -> str:
+    """Hand over what nobody understands: the function says when it is to come back.
+
+    Then it says what was wrong: the event has no `detail`.
+    """
+    stage.empty(queue)
+    stage.send(queue, {})
+    _, error = stage.hand_over(name, queue)
+    assert error
+    return "" if error.endswith(": 'detail'") else error
 
 
 # --- start_training -------------------------------------------------------------------
@@ -222,29 +229,29 @@ def a_failure_is_recorded(stage: Stage) -> str:
 # --- notify ---------------------------------------------------------------------------
 
 
-def _told(state: State) -> Way:
-    def a_run_that_ended_is_told(stage: Stage) -> str:
-        record = stage.another_run(f"told-{state.lower()}")
-        stage.publish(record, state, stage.job_name(record))
-        told = layout.told_key(record.run_id, state)
-        stage.forget(told)
-        key = layout.run_status_key(record.run_id)
-        etag = stage.s3.head_object(Bucket=stage.bucket, Key=key)["ETag"].strip('"')
-        made = {"key": key, "etag": etag, "sequencer": "0A", "size": 1}
-        stage.empty(STATUSES)
-        stage.send(
-            STATUSES, {"detail": {"bucket": {"name": stage.bucket}, "object": made}}
-        )
-        _, error = stage.hand_over("notify", STATUSES)
-        if not error:
-            assert stage.is_there(told)
-        return error
-
-    return a_run_that_ended_is_told
+def a_success_is_told(stage: Stage) -> str:
+    return _tell(stage, State.SUCCEEDED)
 
 
-a_success_is_told = _told(State.SUCCEEDED)
-a_failure_is_told = _told(State.FAILED)
+def a_failure_is_told(stage: Stage) -> str:
+    return _tell(stage, State.FAILED)
+
+
+def _tell(stage: Stage, state: State) -> str:
+    record = stage.another_run(f"told-{state.lower()}")
+    stage.publish(record, state, stage.job_name(record))
+    told = layout.told_key(record.run_id, state)
+    stage.forget(told)
+    key = layout.run_status_key(record.run_id)
+    etag = stage.s3.head_object(Bucket=stage.bucket, Key=key)["ETag"].strip('"')
+    made = {"key": key, "etag": etag, "sequencer": "0A", "size": 1}
+    event = {"detail": {"bucket": {"name": stage.bucket}, "object": made}}
+    stage.empty(STATUSES)
+    stage.send(STATUSES, event)
+    _, error = stage.hand_over("notify", STATUSES)
+    if not error:
+        assert stage.is_there(told)
+    return error
 
 
 # --- sweep ----------------------------------------------------------------------------
