@@ -9,10 +9,11 @@ from typing import Final
 
 import pytest
 
+from geoclusters import layout
 from geoclusters.status import State
 from tests.integration.permissions import ways
 from tests.integration.permissions.grants import Grant
-from tests.integration.permissions.stage import TRAINING, Stage
+from tests.integration.permissions.stage import STACK, TRAINING, Stage
 from tests.integration.permissions.ways import Way
 from tests.integration.test_order_of_events import TOWNS
 
@@ -24,7 +25,7 @@ TOLD = {
     State.SUCCEEDED: "runs/*/told-SUCCEEDED",
     State.FAILED: "runs/*/told-FAILED",
 }
-JOBS = "training-job/geoclusters-de209872-*"
+JOBS = f"training-job/{layout.job_name_prefix(STACK)}-*"
 FED_BY_RULES = ("IngestUploads", "RecordFailureFailures", "ReportModels")
 DEAD = [f"{name}DeadLetters" for name in (*FED_BY_RULES, "StartTrainingJobs")]
 UNDELIVERED = [f"{name}Undelivered" for name in FED_BY_RULES]
