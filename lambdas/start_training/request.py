@@ -13,7 +13,11 @@ if TYPE_CHECKING:
         TrainingInputModeType,
         TrainingInstanceTypeType,
     )
-    from mypy_boto3_sagemaker.type_defs import CreateTrainingJobRequestTypeDef
+    from mypy_boto3_sagemaker.type_defs import (
+        CreateTrainingJobRequestTypeDef,
+        OutputDataConfigTypeDef,
+        ResourceConfigTypeDef,
+    )
 
 _GIB = 1024**3
 #: What an instance needs beside the data, in GiB.
@@ -60,17 +64,33 @@ def training_request(
             }
         ],
         "OutputDataConfig": {
-            "S3OutputPath": f"s3://{bucket}/{layout.model_prefix(record.run_id)}"
+            "S3OutputPath": f"s3://{bucket}/{layout.model_prefix(record.run_id)}",
+            **_models_key(settings.kms_key_arn),
         },
         "ResourceConfig": {
             "InstanceType": instance_type,
             "InstanceCount": instances,
             "VolumeSizeInGB": _volume_gib(record, settings.input_mode),
+            **_disks_key(settings.kms_key_arn),
         },
         "StoppingCondition": {
             "MaxRuntimeInSeconds": _max_runtime_s(record, int(parameters["epochs"]))
         },
     }
+
+
+def _models_key(kms_key_arn: str) -> "OutputDataConfigTypeDef":
+    """Return which key encrypts the models.
+
+    The bucket's default isn't enough: where no key is named SageMaker takes the
+    account's `aws/s3`.
+    """
+    return {"KmsKeyId": kms_key_arn} if kms_key_arn else {}
+
+
+def _disks_key(kms_key_arn: str) -> "ResourceConfigTypeDef":
+    """Return which key encrypts the machines' disks: SageMaker's own by default."""
+    return {"VolumeKmsKeyId": kms_key_arn} if kms_key_arn else {}
 
 
 def _volume_gib(record: RunRecord, input_mode: str) -> int:
