@@ -1,5 +1,6 @@
 """What a customer's own key demands of who uses the bucket under it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -45,7 +46,7 @@ class EncryptionKey:
         ]
 
     def _allow(
-        self, actions: list[str], conditions: dict[str, object] | None
+        self, actions: list[str], conditions: Mapping[str, object] | None
     ) -> iam.PolicyStatement:
         return iam.PolicyStatement(
             actions=actions, resources=[self.arn], conditions=conditions

@@ -114,7 +114,8 @@ def _assume_role(body: bytes) -> tuple[int, bytes]:
     role = iam._roles.get(role_arn.rpartition("/")[2])
     if role is None or role["Arn"] != role_arn or not _trusts_sagemaker(role, account):
         return _refused("AccessDenied", f"SageMaker may not assume {role_arn}")
-    arn = f"arn:aws:sagemaker:{get_region()}:{account}:training-job"
+    # ministack hands out keys to what is called like a function, and to nothing else.
+    arn = f"arn:aws:lambda:{get_region()}:{account}:function:SageMaker"
     session = {"Role": role_arn, "FunctionArn": arn, "FunctionName": "SageMaker"}
     return 200, json.dumps(execution_credentials(session)).encode()
 

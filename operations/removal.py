@@ -19,6 +19,8 @@ _TRAINING_LOGS: Final = "/aws/sagemaker/TrainingJobs"
 #: What was still under way may write once more into the bucket that was just emptied.
 _TRIES: Final = 3
 _MOST_KEYS: Final = 1000
+#: What outlives its stack if it isn't empty, or if somebody writes into it again.
+_HOLDERS: Final = ("AWS::S3::Bucket", "AWS::Logs::LogGroup")
 
 
 class Clients(Protocol):
@@ -69,9 +71,6 @@ def remove(
     ]
     if left:
         raise OperationError(f"These are still there: {', '.join(left)}.")
-
-
-_HOLDERS: Final = ("AWS::S3::Bucket", "AWS::Logs::LogGroup")
 
 
 class _Wait:

@@ -86,6 +86,10 @@ class Smoke:
         print(f"Stack: {self.stack}", flush=True)
         try:
             yield
+        except BaseException as error:
+            # Said at once: removing takes minutes, and may fail too.
+            print(f"\n{error or type(error).__name__}", file=sys.stderr, flush=True)
+            raise
         finally:
             if self.keep:
                 print(f"The stack {self.stack} is left there, and costs what it costs.")
@@ -117,14 +121,14 @@ class Smoke:
 
 
 def check(clients: Clients, cdk: Cdk) -> None:
-    """Raise an OperationError where a deployment is bound to fail; say where it goes."""
+    """Say where a deployment would go; raise OperationError if it's bound to fail."""
     try:
         caller = clients.client("sts").get_caller_identity()
         region = clients.client("cloudformation").meta.region_name
     except (BotoCoreError, ClientError) as error:
         raise OperationError(
-            f"There are no credentials or no region that work: {error}\nSet AWS_PROFILE "
-            "and AWS_REGION, or whatever you use."
+            f"There are no credentials or no region that work: {error}\n"
+            "Set AWS_PROFILE and AWS_REGION, or whatever you use."
         ) from error
     print(f"Account {caller['Account']}, region {region}, as {caller['Arn']}")
     try:
@@ -155,8 +159,8 @@ def check_results(
     usable = status["rows"]["usable"]
     if len(sizes) != k or sum(sizes) != usable:
         raise OperationError(
-            f"centroids.csv has {len(sizes)} centroids of {sum(sizes)} places; expected "
-            f"{k} of {usable}."
+            f"centroids.csv has {len(sizes)} centroids of {sum(sizes)} places; "
+            f"expected {k} of {usable}."
         )
 
 
@@ -190,8 +194,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
+    session: Any = boto3.Session()
     try:
-        smoke.run(boto3.Session(), Cdk(timeout_s=_CDK_TIMEOUT_S))
+        smoke.run(session, Cdk(timeout_s=_CDK_TIMEOUT_S))
     except (OperationError, BotoCoreError, ClientError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

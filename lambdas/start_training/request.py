@@ -42,6 +42,18 @@ def training_request(
     instances = min(settings.instance_count, record.train_parts)
     input_mode: TrainingInputModeType = settings.input_mode  # type: ignore[assignment]
     instance_type: TrainingInstanceTypeType = settings.instance_type  # type: ignore[assignment]
+    output: OutputDataConfigTypeDef = {
+        "S3OutputPath": f"s3://{bucket}/{layout.model_prefix(record.run_id)}"
+    }
+    machines: ResourceConfigTypeDef = {
+        "InstanceType": instance_type,
+        "InstanceCount": instances,
+        "VolumeSizeInGB": _volume_gib(record, settings.input_mode),
+    }
+    if settings.kms_key_arn:
+        # The bucket's default isn't enough: where no key is named SageMaker encrypts
+        # models with the account's `aws/s3`, and disks with a key of its own.
+        output["KmsKeyId"] = machines["VolumeKmsKeyId"] = settings.kms_key_arn
     return {
         "TrainingJobName": job_name,
         "AlgorithmSpecification": {
@@ -63,34 +75,12 @@ def training_request(
                 },
             }
         ],
-        "OutputDataConfig": {
-            "S3OutputPath": f"s3://{bucket}/{layout.model_prefix(record.run_id)}",
-            **_models_key(settings.kms_key_arn),
-        },
-        "ResourceConfig": {
-            "InstanceType": instance_type,
-            "InstanceCount": instances,
-            "VolumeSizeInGB": _volume_gib(record, settings.input_mode),
-            **_disks_key(settings.kms_key_arn),
-        },
+        "OutputDataConfig": output,
+        "ResourceConfig": machines,
         "StoppingCondition": {
             "MaxRuntimeInSeconds": _max_runtime_s(record, int(parameters["epochs"]))
         },
     }
-
-
-def _models_key(kms_key_arn: str) -> "OutputDataConfigTypeDef":
-    """Return which key encrypts the models.
-
-    The bucket's default isn't enough: where no key is named SageMaker takes the
-    account's `aws/s3`.
-    """
-    return {"KmsKeyId": kms_key_arn} if kms_key_arn else {}
-
-
-def _disks_key(kms_key_arn: str) -> "ResourceConfigTypeDef":
-    """Return which key encrypts the machines' disks: SageMaker's own by default."""
-    return {"VolumeKmsKeyId": kms_key_arn} if kms_key_arn else {}
 
 
 def _volume_gib(record: RunRecord, input_mode: str) -> int:
