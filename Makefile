@@ -14,7 +14,7 @@ export PYTHONWARNINGS :=
 # Byte code is kept: mxnet alone takes 5 s longer to import without.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo redrive test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check bench-readers bench-ingest bench-report bench-image bench-quality lock clean
+.PHONY: help demo redrive smoke-aws test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check bench-readers bench-ingest bench-report bench-image bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -68,6 +68,9 @@ check: .venv/dev .venv-cloud/ready node_modules/ready ## lint, types, template r
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	.venv/bin/python -m infra.checks
+
+smoke-aws: .venv/deploy node_modules/ready ## go the whole way in your AWS account, and remove everything (OPTIONS=--keep leaves it)
+	.venv/bin/python -m operations.smoke $(OPTIONS)
 
 redrive: .venv/deploy ## send dead letters back after a mend (STACK=geoclusters)
 	.venv/bin/python -m operations.redrive --stack "$(or $(STACK),geoclusters)"

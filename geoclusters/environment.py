@@ -82,6 +82,8 @@ class StartTrainingSettings(FunctionSettings):
     instance_count: int
     #: `File`, `FastFile` or `Pipe`.
     input_mode: str
+    #: The key for models and disks; empty where AWS's own encrypt.
+    kms_key_arn: str
     #: How long a run may wait for SageMaker's quotas, in seconds.
     max_wait_s: int
 

@@ -1,13 +1,16 @@
 """The one bucket: uploads, runs and results, each under its prefix."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from geoclusters import layout
+from infra.encryption_key import EncryptionKey
 from infra.settings import Settings
 
 #: An id of its own: moving the construct in the code must not replace the data.
@@ -36,11 +39,13 @@ class DataBucket(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         retention = cdk.Duration.days(settings.retention_days)
+        #: The customer's own key; None where S3's own keys encrypt.
+        self.key = EncryptionKey.of(settings.kms_key_arn)
         self.bucket = s3.Bucket(
             self,
             "Bucket",
             versioned=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            **self._encryption(),
             enforce_ssl=True,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
@@ -106,6 +111,8 @@ class DataBucket(Construct):
         if write_in_parts:
             aborting = self._on_objects("s3:AbortMultipartUpload", write_in_parts)
             statements.append(aborting)
+        if self.key is not None:
+            statements += self.key.for_objects(read=bool(read), write=bool(write))
         for statement in statements:
             grantee.grant_principal.add_to_principal_policy(statement)
         for key in keys:
@@ -116,6 +123,16 @@ class DataBucket(Construct):
                     "of those that are needed here.",
                 )
             )
+
+    def _encryption(self) -> dict[str, Any]:
+        if self.key is None:
+            return {"encryption": s3.BucketEncryption.S3_MANAGED}
+        return {
+            "encryption": s3.BucketEncryption.KMS,
+            "encryption_key": kms.Key.from_key_arn(self, "Key", self.key.arn),
+            # One request to KMS serves many objects.
+            "bucket_key_enabled": True,
+        }
 
     def _on_objects(self, action: str, patterns: Sequence[str]) -> iam.PolicyStatement:
         return iam.PolicyStatement(

@@ -124,6 +124,14 @@ class Settings:
     #: dead-letter queues, whose messages point to them.
     retention_days: int = _whole_number(30, low=15, high=3650)
 
+    #: A key of one's own in KMS, which encrypts all data instead of S3's own keys.
+    kms_key_arn: str = _text(
+        "",
+        pattern=r"(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?",
+        expected="the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID, no alias), "
+        "or nothing",
+    )
+
     #: Number of clusters of an upload that doesn't name one.
     default_k: int = _whole_number(15, low=2, high=10_000)
     #: The largest upload that is accepted, in bytes.

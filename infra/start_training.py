@@ -50,6 +50,7 @@ class StartTraining(Construct):
                 instance_type=settings.instance_type,
                 instance_count=settings.instance_count,
                 input_mode=settings.input_mode,
+                kms_key_arn=settings.kms_key_arn,
                 max_wait_s=settings.max_wait_hours * 3600,
             )
         )

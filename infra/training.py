@@ -42,6 +42,8 @@ class Training(Construct):
             ),
         )
         data.allow(self.role, read=[_TRAINING_DATA], write=[_MODELS])
+        for statement in data.key.for_training() if data.key else ():
+            self.role.add_to_principal_policy(statement)
         _allow(
             self.role,
             "logs:CreateLogGroup",

@@ -10,7 +10,7 @@ from types import FrameType
 
 from local import demo
 from local.cloud import ACCOUNT, PROJECT, REGION, Cloud, aws_settings
-from local.errors import LocalError
+from operations.errors import OperationError
 
 SAMPLE = PROJECT / "samples/cities.csv"
 SAMPLE_K = 12
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             build_options=shlex.split(options.build_options),
         ) as cloud:
             options.command(cloud, options)
-    except LocalError as error:
+    except OperationError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

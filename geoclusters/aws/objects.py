@@ -136,7 +136,7 @@ class S3Object(io.RawIOBase):
                 msg = f"{uri} was deleted before it was read. Upload it again."
                 raise ObjectGoneError(msg) from error
             raise
-        # The same bytes, put there again, have the same ETag.
+        # The same bytes, put there again, may have the same ETag.
         if self.version_id not in (None, answer.get("VersionId")):
             answer["Body"].close()
             raise ObjectChangedError(changed)

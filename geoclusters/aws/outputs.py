@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
-from geoclusters.aws.upload import PartedUpload
+from geoclusters.aws.upload import PartedUpload, checksum_of
 from geoclusters.errors import GeoclustersError, printable
 from geoclusters.run import RunRecord, Upload, is_newer
 from geoclusters.status import State, Status, progress
@@ -36,10 +36,12 @@ class _Found(NamedTuple):
 
     etag: str | None
     sequencer: str
-    body: bytes
+    body: bytes = b""
+    #: Of the bytes, where it was asked for.
+    checksum: str | None = None
 
 
-_NOTHING = _Found(None, "", b"")
+_NOTHING = _Found(None, "")
 
 
 class Outputs:
@@ -166,7 +168,7 @@ class Outputs:
         """
         for _ in range(_TRIES):
             found = self._look(key)
-            if found.etag == upload.etag and self._is_of_this_run(found):
+            if found.checksum == upload.checksum and self._is_of_this_run(found):
                 return  # an earlier attempt did it, perhaps one whose answer was lost
             if self._try_to_replace(found, upload.complete):
                 return
@@ -174,12 +176,15 @@ class Outputs:
 
     def _look(self, key: str) -> _Found:
         try:
-            answer = self._s3.head_object(Bucket=self._upload.bucket, Key=key)
+            answer = self._s3.head_object(
+                Bucket=self._upload.bucket, Key=key, ChecksumMode="ENABLED"
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] == "404":
                 return _NOTHING
             raise
-        return _Found(answer["ETag"], answer["Metadata"].get("sequencer", ""), b"")
+        sequencer = answer["Metadata"].get("sequencer", "")
+        return _Found(answer["ETag"], sequencer, checksum=checksum_of(answer))
 
     def _read(self, key: str) -> _Found:
         try:

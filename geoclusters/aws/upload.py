@@ -4,8 +4,9 @@ How S3 does that, and its bounds:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
 
-import hashlib
+import base64
 import io
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,15 @@ PART_BYTES: Final = 16 * 1024 * 1024
 
 #: What S3 checks each part, and the order of all, by.
 _CHECKSUM: Final = "ChecksumCRC32"
+
+
+def checksum_of(answer: Mapping[str, Any]) -> str | None:
+    """Return what HeadObject, asked for it, says of an object's bytes; None if nothing.
+
+    The number of parts, which may follow, is left away.
+    """
+    checksum: str = answer.get(_CHECKSUM, "")
+    return checksum.partition("-")[0] or None
 
 
 class PartedUpload:
@@ -78,14 +88,14 @@ class PartedUpload:
                 file.end_part()
 
     @property
-    def etag(self) -> str:
-        """The ETag that the object will have: of the parts' digests a digest.
+    def checksum(self) -> str:
+        """The checksum that the object will have: of the parts' checksums a checksum.
 
-        Where S3 encrypts with its own keys. With those of KMS it is another one.
+        Unlike an ETag it is of the bytes alone, whatever S3 encrypts them with.
         """
-        digests = [bytes.fromhex(part["ETag"].strip('"')) for part in self._parts]
-        digest = hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()
-        return f'"{digest}-{len(digests)}"'
+        checksums = [base64.b64decode(part[_CHECKSUM]) for part in self._parts]
+        checksum = zlib.crc32(b"".join(checksums)).to_bytes(4, "big")
+        return base64.b64encode(checksum).decode()
 
     def complete(self, **condition: Any) -> None:
         """Make one object of the parts, on a condition such as `IfMatch`.
@@ -121,10 +131,13 @@ class PartedUpload:
         part = self._s3.upload_part(
             **self._upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32"
         )
-        completed: CompletedPartTypeDef = {"PartNumber": number, "ETag": part["ETag"]}
-        if _CHECKSUM in part:
-            completed[_CHECKSUM] = part[_CHECKSUM]
-        self._parts.append(completed)
+        self._parts.append(
+            {
+                "PartNumber": number,
+                "ETag": part["ETag"],
+                "ChecksumCRC32": part["ChecksumCRC32"],
+            }
+        )
 
 
 class _PartFile(io.BufferedIOBase):

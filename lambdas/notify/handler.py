@@ -35,9 +35,10 @@ def _process(message: Message) -> None:
     settings, s3, sns, _ = _resources()
     written = object_created(message.body)
     run_id = layout.parse_run_status_key(written.key)
-    state = tell(run_id, written.etag, s3=s3, sns=sns, settings=settings)
-    if state is not None:
-        logger.info("told", run_id=run_id, state=state)
+    with logger.append_context_keys(run_id=run_id, receives=message.receive_count):
+        state = tell(run_id, written.etag, s3=s3, sns=sns, settings=settings)
+        if state is not None:
+            logger.info("told", state=state)
 
 
 @cache

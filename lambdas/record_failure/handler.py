@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 
+from geoclusters import layout
 from geoclusters.aws.events import JobEnded, Message
 from geoclusters.aws.outputs import SupersededError
 from geoclusters.aws.queue import work
@@ -34,13 +35,16 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def _process(message: Message) -> None:
     settings, s3, _ = _resources()
     job = JobEnded.from_event(message.body)
-    with logger.append_context_keys(job_name=job.job_name):
+    run_id = layout.parse_job_name(job.job_name, settings.job_name_prefix)
+    with logger.append_context_keys(
+        run_id=run_id, job_name=job.job_name, receives=message.receive_count
+    ):
         try:
             status = record_failure(job, s3=s3, settings=settings)
         except SupersededError as error:
             logger.info(str(error), state="SUPERSEDED")
         else:
-            logger.info(status.message, run_id=status.upload.run_id, state=status.state)
+            logger.info(status.message, state=status.state)
 
 
 @cache

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
         TrainingInputModeType,
         TrainingInstanceTypeType,
     )
-    from mypy_boto3_sagemaker.type_defs import CreateTrainingJobRequestTypeDef
+    from mypy_boto3_sagemaker.type_defs import (
+        CreateTrainingJobRequestTypeDef,
+        OutputDataConfigTypeDef,
+        ResourceConfigTypeDef,
+    )
 
 _GIB = 1024**3
 #: What an instance needs beside the data, in GiB.
@@ -38,6 +42,18 @@ def training_request(
     instances = min(settings.instance_count, record.train_parts)
     input_mode: TrainingInputModeType = settings.input_mode  # type: ignore[assignment]
     instance_type: TrainingInstanceTypeType = settings.instance_type  # type: ignore[assignment]
+    output: OutputDataConfigTypeDef = {
+        "S3OutputPath": f"s3://{bucket}/{layout.model_prefix(record.run_id)}"
+    }
+    machines: ResourceConfigTypeDef = {
+        "InstanceType": instance_type,
+        "InstanceCount": instances,
+        "VolumeSizeInGB": _volume_gib(record, settings.input_mode),
+    }
+    if settings.kms_key_arn:
+        # The bucket's default isn't enough: where no key is named SageMaker encrypts
+        # models with the account's `aws/s3`, and disks with a key of its own.
+        output["KmsKeyId"] = machines["VolumeKmsKeyId"] = settings.kms_key_arn
     return {
         "TrainingJobName": job_name,
         "AlgorithmSpecification": {
@@ -59,14 +75,8 @@ def training_request(
                 },
             }
         ],
-        "OutputDataConfig": {
-            "S3OutputPath": f"s3://{bucket}/{layout.model_prefix(record.run_id)}"
-        },
-        "ResourceConfig": {
-            "InstanceType": instance_type,
-            "InstanceCount": instances,
-            "VolumeSizeInGB": _volume_gib(record, settings.input_mode),
-        },
+        "OutputDataConfig": output,
+        "ResourceConfig": machines,
         "StoppingCondition": {
             "MaxRuntimeInSeconds": _max_runtime_s(record, int(parameters["epochs"]))
         },

@@ -25,6 +25,7 @@ class FakeS3:
         #: How many of them there were.
         self.begun = 0
         self._etags: dict[str, str] = {}
+        self._checksums: dict[str, str] = {}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         del Bucket
@@ -37,10 +38,19 @@ class FakeS3:
             "Metadata": self.metadata[Key],
         }
 
-    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def head_object(
+        self,
+        *,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        ChecksumMode: str,  # noqa: N803
+    ) -> dict[str, Any]:
         if Key not in self.bodies:
             raise _error("404", 404)
-        return self.get_object(Bucket=Bucket, Key=Key)
+        answer = self.get_object(Bucket=Bucket, Key=Key)
+        if ChecksumMode == "ENABLED" and Key in self._checksums:
+            answer["ChecksumCRC32"] = self._checksums[Key]
+        return answer
 
     def put_object(
         self,
@@ -57,6 +67,7 @@ class FakeS3:
         self._check(Key, IfMatch, IfNoneMatch)
         self._write(Key, Body, ContentType, Metadata or {})
         self._etags.pop(Key, None)
+        self._checksums.pop(Key, None)
 
     def create_multipart_upload(
         self,
@@ -86,8 +97,7 @@ class FakeS3:
         body = Body.read()
         assert 1 <= PartNumber <= 10_000
         self._upload(UploadId, Key).parts[PartNumber] = body
-        crc = zlib.crc32(body).to_bytes(4, "big")
-        return {"ETag": _etag(body), "ChecksumCRC32": base64.b64encode(crc).decode()}
+        return {"ETag": _etag(body), "ChecksumCRC32": _checksum(body)}
 
     def complete_multipart_upload(
         self,
@@ -109,7 +119,7 @@ class FakeS3:
             raise _error("InvalidPartOrder", 400)
         bodies = [upload.parts.get(number, b"") for number in numbers]
         if any(
-            part["ETag"] != _etag(body)
+            (part["ETag"], part["ChecksumCRC32"]) != (_etag(body), _checksum(body))
             for part, body in zip(parts, bodies, strict=True)
         ):
             raise _error("InvalidPart", 400)
@@ -118,6 +128,8 @@ class FakeS3:
         self._write(Key, b"".join(bodies), upload.content_type, upload.metadata)
         digests = b"".join(hashlib.md5(body).digest() for body in bodies)
         self._etags[Key] = f'"{hashlib.md5(digests).hexdigest()}-{len(bodies)}"'
+        checksums = b"".join(base64.b64decode(_checksum(body)) for body in bodies)
+        self._checksums[Key] = f"{_checksum(checksums)}-{len(bodies)}"
         del self.uploads[UploadId]
 
     def abort_multipart_upload(
@@ -210,6 +222,10 @@ class FakeSQS:
 
     def change_message_visibility(self, **request: Any) -> None:
         self.changes.append(request)
+
+
+def _checksum(body: bytes) -> str:
+    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 
 
 def _etag(body: bytes) -> str:

@@ -236,6 +236,7 @@ def start_training_settings(world: World) -> StartTrainingSettings:
         instance_type="ml.m5.large",
         instance_count=1,
         input_mode="File",
+        kms_key_arn="",
         max_wait_s=3600,
     )
 

@@ -54,6 +54,19 @@ def test_cdk_nag_finds_nothing_that_is_not_acknowledged_with_a_reason(
     assert report["pluginReports"] == []
 
 
+def test_neither_cdk_nag_nor_cfn_lint_finds_anything_under_a_customers_key(
+    tmp_path: Path,
+) -> None:
+    done = checks.synthesise(tmp_path, kms_key_arn=checks.SOME_KEY)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "validation-report.json").read_text())
+    linted = checks.lint(tmp_path)
+
+    assert report["pluginReports"] == []
+    assert checks.SOME_KEY in (tmp_path / "geoclusters.template.json").read_text()
+    assert (linted.returncode, linted.stdout) == (0, ""), linted.stderr
+
+
 def test_what_cdk_nag_finds_ends_the_synth(tmp_path: Path) -> None:
     # Without the acknowledgments, cdk-nag must find something: so it is on.
     code = (

@@ -1,3 +1,4 @@
+from infra.checks import SOME_KEY
 from infra.queued_function import DEAD_LETTER_RETENTION
 from infra.settings import Settings
 from tests.infrastructure.synthesis import Template, render, synthesise
@@ -39,6 +40,39 @@ def test_the_bucket_is_versioned_encrypted_and_private(template: Template) -> No
     }
     assert properties["OwnershipControls"] == {
         "Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    }
+
+
+def test_the_bucket_is_encrypted_by_the_customers_key_if_there_is_one(
+    under_a_key: Template,
+) -> None:
+    bucket = under_a_key.one("AWS::S3::Bucket")
+
+    assert bucket.properties["BucketEncryption"] == {
+        "ServerSideEncryptionConfiguration": [
+            {
+                "ServerSideEncryptionByDefault": {
+                    "SSEAlgorithm": "aws:kms",
+                    "KMSMasterKeyID": SOME_KEY,
+                },
+                "BucketKeyEnabled": True,
+            }
+        ]
+    }
+    # The key is the customer's: the stack makes none but that of the topics.
+    assert len(under_a_key.all("AWS::KMS::Key")) == 1
+
+
+def test_a_key_replaces_nothing(template: Template, under_a_key: Template) -> None:
+    without, with_ = (one.body["Resources"] for one in (template, under_a_key))
+
+    assert with_.keys() == without.keys()
+    changed = {name for name in with_ if with_[name] != without[name]}
+    assert {with_[name]["Type"] for name in changed} == {
+        "AWS::S3::Bucket",
+        "AWS::Lambda::Function",  # start_training, which names the key to SageMaker
+        "AWS::IAM::Policy",
+        "AWS::IAM::ManagedPolicy",
     }
 
 

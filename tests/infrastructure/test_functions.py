@@ -12,6 +12,7 @@ from geoclusters.environment import (
     StartTrainingSettings,
     SweepSettings,
 )
+from infra.checks import SOME_KEY
 from infra.settings import Settings
 from tests.infrastructure.synthesis import Template, render, synthesise
 
@@ -59,6 +60,7 @@ def test_settings_reach_the_functions() -> None:
             instance_count=3,
             input_mode="Pipe",
             max_wait_hours=2,
+            kms_key_arn=SOME_KEY,
             ingest_memory_mb=3008,
             retention_days=60,
         )
@@ -73,6 +75,7 @@ def test_settings_reach_the_functions() -> None:
     assert (ingest.most_left_out_percent, ingest.instance_count) == (10, 3)
     assert (start.instance_type, start.instance_count) == ("ml.c5.xlarge", 3)
     assert (start.input_mode, start.max_wait_s) == ("Pipe", 7200)
+    assert start.kms_key_arn == SOME_KEY
     assert report.gzip_above_rows == 10**12
     assert template.function("ingest").properties["MemorySize"] == 3008
 

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from infra.checks import SOME_KEY
 from tests.infrastructure.synthesis import Statement, Template, flatten, render
 
 HERE = "<AWS::Region>:<AWS::AccountId>"
@@ -262,6 +263,68 @@ def test_no_policy_allows_everything_of_anything_but_what_has_no_arn(
         "sagemaker:ListTrainingJobs",
     }
     assert not [s for s in statements if re.search(r"DataBucket\.Arn>/?\*", s.resource)]
+
+
+S3_HERE = {"Fn::Join": ["", ["s3.", {"Ref": "AWS::Region"}, ".amazonaws.com*"]]}
+BY_S3 = render({"StringLike": {"kms:ViaService": S3_HERE}})
+#: Of everybody who reads and writes the bucket.
+USE_OF_THE_KEY = {
+    Statement("kms:Decrypt", SOME_KEY, BY_S3),
+    Statement("kms:GenerateDataKey", SOME_KEY, BY_S3),
+}
+
+
+def added(under_a_key: Template, template: Template, role: str) -> set[Statement]:
+    """Return what a role may with a customer's own key, and not without."""
+    without, with_ = template.allowed(role), under_a_key.allowed(role)
+    assert without <= with_
+    return with_ - without
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_function_uses_the_customers_key_by_way_of_s3_only(
+    template: Template, under_a_key: Template, name: str
+) -> None:
+    assert added(under_a_key, template, template.role_of(name)) == USE_OF_THE_KEY
+
+
+def test_training_uses_the_customers_key_for_models_and_disks_too(
+    template: Template, under_a_key: Template
+) -> None:
+    assert added(under_a_key, template, template.training_role()) == {
+        *USE_OF_THE_KEY,
+        Statement("kms:Encrypt", SOME_KEY),
+        Statement(
+            "kms:CreateGrant",
+            SOME_KEY,
+            render({"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+        ),
+    }
+
+
+def test_analysts_use_the_customers_key_by_way_of_s3_only(
+    template: Template, under_a_key: Template
+) -> None:
+    without, with_ = (
+        set(flatten(one.one("AWS::IAM::ManagedPolicy")))
+        for one in (template, under_a_key)
+    )
+    assert with_ - without == USE_OF_THE_KEY
+    assert without < with_
+
+
+def test_without_a_customers_key_only_notify_uses_one_that_of_the_topics(
+    template: Template,
+) -> None:
+    key = template.one("AWS::KMS::Key").logical_id
+    roles = [role.logical_id for role in template.all("AWS::IAM::Role")]
+    used = {
+        (role, resource)
+        for role in roles
+        for _, resource in actions(template.allowed(role), "kms")
+    }
+    assert used == {(template.role_of("notify"), f"<{key}.Arn>")}
+    assert not actions(set(flatten(template.one("AWS::IAM::ManagedPolicy"))), "kms")
 
 
 def test_every_policy_belongs_to_one_role_of_the_stack(template: Template) -> None:

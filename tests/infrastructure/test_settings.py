@@ -51,6 +51,11 @@ def test_settings_can_not_be_changed_afterwards() -> None:
         ),
         ("removal", "keep", "removal='keep': expected one of retain, destroy"),
         ("stack_name", "1st", "stack_name='1st': expected a letter, then"),
+        (
+            "kms_key_arn",
+            "arn:aws:kms:eu-west-1:111122223333:alias/mine",
+            "expected the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID, no",
+        ),
         ("base_image", "", "base_image='': expected the name of a container image"),
         ("pip_config_file", "/none", "pip_config_file='/none': expected the path of a"),
         ("prices_file", "/none", "prices_file='/none': expected the path of a file"),
@@ -85,6 +90,18 @@ def test_the_context_keys_of_the_cdk_itself_pass() -> None:
             "cli-telemetry": False,
         }
     )
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "arn:aws:kms:eu-west-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef",
+        "arn:aws-cn:kms:cn-north-1:111122223333:key/mrk-0123456789abcdef",
+    ],
+)
+def test_a_key_is_named_by_its_arn_or_there_is_none(arn: str) -> None:
+    assert Settings.from_context({"kms_key_arn": arn}).kms_key_arn == arn
 
 
 def test_data_are_retained_unless_said_otherwise() -> None:

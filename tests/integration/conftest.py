@@ -18,6 +18,7 @@ from geoclusters.run import Upload
 from geoclusters.status import State
 from local import deployment
 from local.cloud import Cloud
+from operations import steps
 from tests.statuses import problem
 
 _DATA = Path(__file__).parents[3] / "shared/data"
@@ -37,14 +38,7 @@ class Pipeline:
 
     def upload(self, key: str, body: bytes, **metadata: str) -> str:
         """Upload a file under input/ and return its version id."""
-        answer = self.s3.put_object(
-            Bucket=self.bucket,
-            Key=layout.INPUT_PREFIX + key,
-            Body=body,
-            Metadata=metadata,
-        )
-        version: str = answer["VersionId"]
-        return version
+        return steps.upload(self.s3, self.bucket, key, body, **metadata)
 
     def status(self, key: str) -> Any:
         """Return the status at an upload's place of answer, or None."""

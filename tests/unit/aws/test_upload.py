@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from geoclusters.aws.upload import PartedUpload
+from geoclusters.aws.upload import PartedUpload, checksum_of
 
 KEY = "output/hk/a.csv"
 MIB = 1024 * 1024
@@ -44,7 +44,7 @@ class FakeS3:
     def upload_part(self, *, Body: io.BytesIO, **request: Any) -> dict[str, str]:  # noqa: N803
         assert request["PartNumber"] == len(self.sizes) + 1
         self.sizes.append(len(Body.read()))
-        return {"ETag": '"00"'}
+        return {"ETag": '"00"', "ChecksumCRC32": "AAAAAA=="}
 
     def abort_multipart_upload(self, **request: Any) -> None:
         self.ended.append("aborted")
@@ -60,12 +60,12 @@ def test_what_is_written_in_any_pieces_becomes_one_object(s3: Any, piece: int) -
             assert file.write(written) == len(written)
     assert upload.small_body is None
     upload.complete(IfNoneMatch="*")
-    found = s3.get_object(Bucket="data", Key=KEY)
+    found = s3.get_object(Bucket="data", Key=KEY, ChecksumMode="ENABLED")
     assert found["Body"].read() == DATA
     assert found["ContentType"] == "text/csv"
     assert found["Metadata"] == {"sequencer": "0A"}
-    assert found["ETag"] == upload.etag
-    assert upload.etag.endswith('-3"')
+    assert found["ChecksumCRC32"] == f"{upload.checksum}-3"
+    assert checksum_of(found) == upload.checksum
     upload.discard()
     s3.head_object(Bucket="data", Key=KEY)  # what is complete stays
 

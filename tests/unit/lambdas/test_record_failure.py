@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -73,6 +74,8 @@ def test_a_job_of_another_stack_is_none_of_ours(s3: Any, record: RunRecord) -> N
 def test_the_handler_reads_its_settings_and_the_event(
     s3: Any, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(entry.logger.registered_handler, "stream", log)
     for name, value in SETTINGS.to_env().items():
         monkeypatch.setenv(name, value)
     entry._resources.cache_clear()
@@ -88,3 +91,7 @@ def test_the_handler_reads_its_settings_and_the_event(
     entry._resources.cache_clear()
     assert answer == {"batchItemFailures": []}
     assert published(s3)["state"] == "FAILED"
+    # Every line of a run's is found by its id.
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["run_id"], line["state"]) == (record.run_id, "FAILED")
+    assert line["job_name"] == failed.job_name

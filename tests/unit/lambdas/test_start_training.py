@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ SETTINGS = StartTrainingSettings(
     instance_type="ml.m5.large",
     instance_count=2,
     input_mode="File",
+    kms_key_arn="",
     max_wait_s=12 * 3600,
 )
 NOW = 1_700_000_000.0
@@ -95,12 +97,31 @@ def test_a_run_is_trained_by_a_job_of_its_own_name(s3: Any, record: RunRecord) -
 
 
 def test_the_request_is_one_that_sagemaker_takes(make_record: MakeRecord) -> None:
-    request = training_request(make_record(), "job-1", SETTINGS)
+    assert problems(training_request(make_record(), "job-1", SETTINGS)) == ""
+
+
+def problems(request: Any) -> str:
+    """Return what SageMaker would find wrong with a request."""
     service = get_session().get_service_model("sagemaker")
     shape = service.operation_model("CreateTrainingJob").input_shape
     assert shape is not None
     report = ParamValidator().validate(dict(request), shape)
-    assert not report.has_errors(), report.generate_report()
+    return str(report.generate_report())
+
+
+def test_models_and_disks_are_encrypted_by_the_customers_key_if_there_is_one(
+    make_record: MakeRecord,
+) -> None:
+    key = "arn:aws:kms:eu-central-1:111122223333:key/0123"
+    settings = dataclasses.replace(SETTINGS, kms_key_arn=key)
+    request = training_request(make_record(), "job-1", settings)
+    assert request["OutputDataConfig"]["KmsKeyId"] == key
+    assert request["ResourceConfig"]["VolumeKmsKeyId"] == key
+    assert problems(request) == ""
+
+    without = training_request(make_record(), "job-1", SETTINGS)
+    assert "KmsKeyId" not in without["OutputDataConfig"]
+    assert "VolumeKmsKeyId" not in without["ResourceConfig"]
 
 
 def test_the_model_will_land_where_the_report_looks(make_record: MakeRecord) -> None:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from local import demo
 from local.errors import LocalError
+from operations import steps
 
 
 def status(state: str, **more: Any) -> dict[str, Any]:
@@ -40,9 +41,9 @@ class FakeTime:
         self.now += seconds
 
 
-def follow(statuses: Iterator[dict[str, Any] | None]) -> demo.Document:
+def follow(statuses: Iterator[dict[str, Any] | None]) -> steps.Document:
     time = FakeTime()
-    return demo.follow(
+    return steps.follow(
         lambda: next(statuses), timeout_s=1, clock=time.clock, sleep=time.sleep
     )
 
@@ -85,9 +86,9 @@ def test_an_answer_that_stays_away_is_a_timeout_that_names_the_state() -> None:
 def test_the_status_of_another_upload_is_no_answer() -> None:
     s3 = FakeS3({"output/hk/status.json": json.dumps(status("SUCCEEDED")).encode()})
 
-    assert demo.read_status(s3, "data", "output/hk/", "e2") is None
-    assert demo.read_status(s3, "data", "output/none/", "e1") is None
-    mine = demo.read_status(s3, "data", "output/hk/", "e1")
+    assert steps.read_status(s3, "data", "output/hk/", "e2") is None
+    assert steps.read_status(s3, "data", "output/none/", "e1") is None
+    mine = steps.read_status(s3, "data", "output/hk/", "e1")
     assert mine and mine["state"] == "SUCCEEDED"
 
 
@@ -99,7 +100,7 @@ def test_results_are_what_the_status_names_and_nothing_else(tmp_path: Path) -> N
     (results / "yesterday.csv").touch()
 
     named = status("SUCCEEDED", files=["map.png"])
-    demo.fetch(s3, "data", "output/hk/", named, results)
+    steps.fetch(s3, "data", "output/hk/", named, results)
 
     assert {path.name: path.read_text() for path in results.iterdir()} == {
         "map.png": "map.png",
@@ -114,7 +115,7 @@ def test_figures_are_rounded_and_aligned() -> None:
         "1,-1,10,,Bé,\n"
     )
 
-    assert demo.as_table(table).splitlines() == [
+    assert steps.as_table(table).splitlines() == [
         "cluster  latitude  size  max_distance_m  nearest_id  nearest_latitude",
         "      0  22.30000     7          12,346         007          22.50000",
         "      1  -1.00000    10                          Bé                  ",
