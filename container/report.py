@@ -20,6 +20,7 @@ from container.passes import Run
 from container.results import write_results
 from container.training_job import TrainingJob
 from geoclusters import layout
+from geoclusters.aws.objects import NO_OBJECT
 from geoclusters.aws.outputs import Outputs, read_run_record
 from geoclusters.aws.queue import LaterError, growing_delay_s
 from geoclusters.deadline import SecondsLeft, unbounded
@@ -168,7 +169,7 @@ def _borders(
     try:
         data = _read(s3, bucket, key, most_bytes=boundaries.MOST_BYTES)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
+        if error.response["Error"]["Code"] not in NO_OBJECT:
             raise
         warning = (
             f"Borders were asked for, but there is no file {key}: the map shows "

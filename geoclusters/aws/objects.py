@@ -1,7 +1,7 @@
 """Reading an object of S3 as a file."""
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+#: How S3 says that there is no object. The number stands for an answer without a text,
+#: and for one whose text is no XML, as it names a key with control characters.
+NO_OBJECT: Final = ("NoSuchKey", "404")
+
 
 def exists(s3: "S3Client", bucket: str, key: str) -> bool:
     """Return whether there is such an object."""
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "404":
+        if error.response["Error"]["Code"] in NO_OBJECT:
             return False
         raise
     return True
@@ -132,7 +136,7 @@ class S3Object(io.RawIOBase):
             code = error.response["Error"]["Code"]
             if code == "PreconditionFailed":
                 raise ObjectChangedError(changed) from error
-            if code == "NoSuchKey":
+            if code in NO_OBJECT:
                 msg = f"{uri} was deleted before it was read. Upload it again."
                 raise ObjectGoneError(msg) from error
             raise

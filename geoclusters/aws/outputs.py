@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
+from geoclusters.aws.objects import NO_OBJECT
 from geoclusters.aws.upload import PartedUpload, checksum_of
 from geoclusters.errors import GeoclustersError, printable
 from geoclusters.run import RunRecord, Upload, is_newer
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _TRIES = 20
-_LOST_A_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+#: The numbers are those of answers that can't be read; see `objects.NO_OBJECT`.
+_LOST_A_RACE = (
+    *("PreconditionFailed", "ConditionalRequestConflict", *NO_OBJECT),
+    *("409", "412"),
+)
 
 
 class SupersededError(GeoclustersError):
@@ -180,7 +185,7 @@ class Outputs:
                 Bucket=self._upload.bucket, Key=key, ChecksumMode="ENABLED"
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] == "404":
+            if error.response["Error"]["Code"] in NO_OBJECT:
                 return _NOTHING
             raise
         sequencer = answer["Metadata"].get("sequencer", "")
@@ -190,7 +195,7 @@ class Outputs:
         try:
             answer = self._s3.get_object(Bucket=self._upload.bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
+            if error.response["Error"]["Code"] in NO_OBJECT:
                 return _NOTHING
             raise
         sequencer = answer["Metadata"].get("sequencer", "")
@@ -252,7 +257,7 @@ def find_run_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord | Non
     try:
         return read_run_record(s3, bucket, run_id)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
+        if error.response["Error"]["Code"] in NO_OBJECT:
             return None
         raise
 
@@ -266,7 +271,7 @@ def read_own_status(s3: "S3Client", bucket: str, run_id: str, **condition: Any) 
     try:
         answer = s3.get_object(Bucket=bucket, Key=key, **condition)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "PreconditionFailed"):
+        if error.response["Error"]["Code"] in (*NO_OBJECT, "PreconditionFailed"):
             return None
         raise
     return json.loads(answer["Body"].read())

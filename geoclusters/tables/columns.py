@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple, NoReturn
 
-from geoclusters.errors import TableError, quoted
+from geoclusters.errors import TableError, printable, quoted
 
 #: What open-data portals call the columns, the more explicit names first, in English,
 #: Spanish, Italian, German, Dutch, Polish, Russian, Chinese and Japanese. (French and
@@ -183,9 +183,9 @@ class Header:
         if found:
             raise self._several(found, key)
         msg = (
-            f"The upload's parameters say `{key}={name}`, but the table has no such "
-            f"column. Its columns are: {self.shown()}. Name one of these, and upload "
-            "the table again."
+            f"The upload's parameters say `{key}={printable(name)}`, but the table has "
+            f"no such column. Its columns are: {self.shown()}. Name one of these, and "
+            "upload the table again."
         )
         raise TableError(msg)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
+from geoclusters.aws.objects import NO_OBJECT
 from geoclusters.errors import TableError, printable
 from geoclusters.parameters import (
     MOST_DOCUMENT_BYTES,
@@ -25,7 +26,7 @@ def read_beside(s3: "S3Client", upload: Upload) -> Document | None:
     try:
         body = s3.get_object(Bucket=upload.bucket, Key=key)["Body"]
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
+        if error.response["Error"]["Code"] in NO_OBJECT:
             return None
         raise
     try:

@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
+from geoclusters.aws.objects import NO_OBJECT
 from geoclusters.places import Places, decode
 from geoclusters.run import Upload
 from geoclusters.status import State
@@ -52,7 +53,7 @@ class Pipeline:
         try:
             document = json.loads(self.read(prefix + layout.STATUS_NAME))
         except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchKey":
+            if error.response["Error"]["Code"] in NO_OBJECT:
                 return None
             raise
         assert problem(document) is None, problem(document)

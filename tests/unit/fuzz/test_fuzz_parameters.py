@@ -71,11 +71,24 @@ def test_any_metadata_is_read_or_refused(metadata: dict[str, str]) -> None:
 
 RECORD: Final = RunRecord(
     upload=Upload(bucket="b", key="input/a.csv", etag="0", sequencer="1", size=1),
-    **{"k": 15, "geometry": "spherical", "refine": "auto", "boundary": None},
-    **{"parameters": {}, "parameters_file": None, "columns": {}, "table": {}},
-    **{"rows_read": 2, "rows_usable": 2, "distinct_places": 2, "left_out": {}},
-    **{"distinct_places_exact": True, "centre": (0.0, 1.0), "places_parts": 1},
-    **{"train_parts": 1, "train_bytes": 10, "created_at": "2026-01-01T00:00:00+00:00"},
+    k=15,
+    geometry="spherical",
+    refine="auto",
+    boundary=None,
+    parameters={},
+    parameters_file=None,
+    columns={},
+    table={},
+    rows_read=2,
+    rows_usable=2,
+    distinct_places=2,
+    distinct_places_exact=True,
+    left_out={},
+    centre=(0.0, 1.0),
+    places_parts=1,
+    train_parts=1,
+    train_bytes=10,
+    created_at="2026-01-01T00:00:00+00:00",
 )
 
 

@@ -293,6 +293,13 @@ def test_nobody_answers_among_the_uploads_whose_keys_are_too_long(
     assert "The folder input/_rejected/ can't be used" in cloud.read(key).decode()
 
 
+def test_a_key_of_several_lines_is_answered_at_its_place(cloud: Cloud) -> None:
+    upload = cloud.upload(key="input/a\nb\r/c\n.csv")
+    assert cloud.prepare(upload).state is State.QUEUED
+    assert cloud.status("a\nb\r/c\n")["upload"]["uri"] == upload.uri
+    assert cloud.prepare(upload).state is State.QUEUED
+
+
 def test_a_key_that_leads_elsewhere_on_a_disk_is_refused(cloud: Cloud) -> None:
     upload = cloud.upload(key="input/a/../../\n.csv")
     assert cloud.prepare(upload).state is State.FAILED

@@ -156,3 +156,9 @@ def test_an_endless_name_is_cut_in_the_message() -> None:
         refuse(["a" * 20_000, "tab\there"])
     assert len(str(error.value)) < 500
     assert r"'tab\there'" in str(error.value)
+
+
+def test_a_name_that_is_no_columns_is_shown_without_control_characters() -> None:
+    with pytest.raises(TableError, match=r"`id=L\\x00\\r\\nat`") as caught:
+        Header(["lat", "lon"]).position("L\0\r\nat", "id")
+    assert str(caught.value).isprintable()

@@ -98,7 +98,7 @@ def test_a_bomb_is_refused_long_before_it_is_unpacked(
     monkeypatch.setattr(packing, "_ANY_RATIO_BYTES", 8_000_000)
     one = gzip.compress(b"\n" * 20_000_000)
     stream = unpack(io.BytesIO(one * 100)).stream
-    sizes = []
+    sizes: list[int] = []
     with pytest.raises(TableError, match="250 times its size"):
         sizes.extend(map(len, stream))
     assert sum(sizes) < 100_000_000
