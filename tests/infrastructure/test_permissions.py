@@ -177,6 +177,27 @@ def test_the_sweep_lists_all_training_jobs_and_stops_those_of_this_stack(
     }
 
 
+def test_only_notify_tells_of_runs_and_uses_the_topics_key(
+    template: Template,
+) -> None:
+    topic = template.one("AWS::SNS::Topic", having="Runs").logical_id
+    key = template.one("AWS::KMS::Key").logical_id
+    telling = {
+        (name, action, resource)
+        for name in READ
+        for service in ("sns", "kms")
+        for action, resource in actions(
+            template.allowed(template.role_of(name)), service
+        )
+    }
+
+    assert telling == {
+        ("notify", "sns:Publish", f"<{topic}>"),
+        ("notify", "kms:Decrypt", f"<{key}.Arn>"),
+        ("notify", "kms:GenerateDataKey", f"<{key}.Arn>"),
+    }
+
+
 def test_only_start_training_passes_the_training_role_and_only_to_sagemaker(
     template: Template,
 ) -> None:
@@ -223,7 +244,13 @@ def test_training_reads_training_data_writes_models_and_reports_on_itself(
     assert keys(allowed, "s3:PutObject") == {"runs/*/model/*"}
     assert listed(allowed) == {"runs/*/train/*", "runs/*/model/*"}
     group = f"arn:<AWS::Partition>:logs:{HERE}:log-group:/aws/sagemaker/TrainingJobs*"
-    assert {resource for _, resource in actions(allowed, "logs")} == {group}
+    assert actions(allowed, "logs") == {
+        (f"logs:{action}", group)
+        for action in (
+            *("CreateLogGroup", "CreateLogStream"),
+            *("DescribeLogStreams", "PutLogEvents"),
+        )
+    }
     (metrics,) = (s for s in allowed if s.action == "cloudwatch:PutMetricData")
     assert json.loads(metrics.condition) == {
         "StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}
