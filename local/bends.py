@@ -96,7 +96,11 @@ def _judge(body: bytes) -> tuple[int, bytes]:
             key, action, "sagemaker", get_region(), resource, check["context"]
         )
         if isinstance(denied, iam_evaluator.AuthError):
-            return _refused(denied.code, denied.message)
+            # By the evaluator's name, which each of AWS's protocols calls otherwise.
+            code, _, message = iam_actions._auth_failure(
+                "sagemaker", denied.code, denied.message, headers
+            )
+            return _refused(code, message)
         if denied is not None:
             message = iam_actions.identity_denial_message(
                 action, denied.principal_arn, resource, denied.decision == "Deny"
@@ -114,7 +118,8 @@ def _assume_role(body: bytes) -> tuple[int, bytes]:
     role = iam._roles.get(role_arn.rpartition("/")[2])
     if role is None or role["Arn"] != role_arn or not _trusts_sagemaker(role, account):
         return _refused("AccessDenied", f"SageMaker may not assume {role_arn}")
-    arn = f"arn:aws:sagemaker:{get_region()}:{account}:training-job"
+    # As for a function of that name: ministack makes no other service's sessions.
+    arn = f"arn:aws:lambda:{get_region()}:{account}:function:SageMaker"
     session = {"Role": role_arn, "FunctionArn": arn, "FunctionName": "SageMaker"}
     return 200, json.dumps(execution_credentials(session)).encode()
 
@@ -134,12 +139,14 @@ def _trusts_sagemaker(role: dict[str, Any], account: str) -> bool:
     document = role["AssumeRolePolicyDocument"]
     policy = json.loads(document) if isinstance(document, str) else document
     statements = policy["Statement"]
-    return any(
-        statement["Effect"] == "Allow"
-        and iam_evaluator._service_principal_matches(statement["Principal"], service)
-        and iam_evaluator._conditions_met(statement.get("Condition", {}), context)
+    concerning = [
+        statement
         for statement in (statements if isinstance(statements, list) else [statements])
-    )
+        if iam_evaluator._service_principal_matches(statement["Principal"], service)
+    ]
+    parsed = iam_evaluator.parse_policy_document({"Statement": concerning})
+    decision: str = iam_evaluator.evaluate(context, [parsed]).decision
+    return decision == "Allow"
 
 
 def _refused(code: str, message: str) -> tuple[int, bytes]:

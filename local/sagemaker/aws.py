@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.client import CloudWatchLogsClient
     from mypy_boto3_logs.type_defs import InputLogEventTypeDef
     from mypy_boto3_s3.client import S3Client
+
+_CHUNK_BYTES = 1 << 20
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -157,22 +162,28 @@ class Aws:
         """Return a small object, whole."""
         return self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
 
-    def size(self, uri: S3Uri) -> int:
-        """Return an object's length in bytes."""
-        head = self._s3.head_object(Bucket=uri.bucket, Key=uri.key)
-        return head["ContentLength"]
-
-    def stream(self, uri: S3Uri, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+    def stream(self, uri: S3Uri) -> Iterator[bytes]:
         """Yield an object piece by piece."""
         body = self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
-        yield from body.iter_chunks(chunk_bytes)
+        yield from body.iter_chunks(_CHUNK_BYTES)
 
-    def download(self, uri: S3Uri, path: Path) -> None:
-        """Copy an object into a file, making its folder."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            for chunk in self.stream(uri):
-                file.write(chunk)
+    def download(self, uri: S3Uri, path: Path, *, room: float = math.inf) -> int:
+        """Copy an object into a file, making its folder; return its length in bytes.
+
+        Raises
+        ------
+        OSError
+            ENOSPC where it is longer than there is room.
+        """
+        answer = self._s3.get_object(Bucket=uri.bucket, Key=uri.key)
+        with closing(answer["Body"]) as body:
+            if answer["ContentLength"] > room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                for chunk in body.iter_chunks(_CHUNK_BYTES):
+                    file.write(chunk)
+        return answer["ContentLength"]
 
     def upload(self, path: Path, uri: S3Uri) -> None:
         """Copy a file into one object, in one request."""

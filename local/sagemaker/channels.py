@@ -198,20 +198,26 @@ def download(
         if stopped():
             break
         try:
-            used += aws.size(item.uri)
-            if used > room:
-                raise JobFailure(_DISK_FULL)
-            aws.download(item.uri, folder / item.path)
+            used += aws.download(item.uri, folder / item.path, room=room - used)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             raise JobFailure(_DISK_FULL) from error
         except ClientError as error:
-            uri = f"s3://{item.uri.bucket}/{item.uri.key}"
-            raise JobFailure(
-                f"ClientError: Data download failed: {uri}: {error}"
-            ) from error
+            raise _unreadable(item, error) from error
     return used
+
+
+def _unreadable(item: Item, error: ClientError) -> JobFailure:
+    """Return the failure of a job that may not read its data, or can't, as AWS says it.
+
+    For example in https://github.com/aws/amazon-sagemaker-examples/issues/4384.
+    """
+    said = error.response["Error"]
+    return JobFailure(
+        "ClientError: Data download failed:Unable to download object "
+        f"s3://{item.uri.bucket}/{item.uri.key} ({said['Code']}: {said['Message']})"
+    )
 
 
 class PipeFeeder:
@@ -232,6 +238,8 @@ class PipeFeeder:
         self._items = items
         self._base = base
         self._closed = threading.Event()
+        #: What was wrong with an object that couldn't be read.
+        self.failure: JobFailure | None = None
         self._thread = threading.Thread(
             target=self._feed, name=f"pipe {base.name}", daemon=True
         )
@@ -258,10 +266,11 @@ class PipeFeeder:
             try:
                 with open(descriptor, "wb", buffering=0) as fifo:  # noqa: PTH123
                     self._write(fifo.fileno())
-            except (BrokenPipeError, ClientError) as error:
-                # A reader that has seen enough (the first mini-batch) is no fault; an
-                # object that went away shows as records missing at the reader's end.
+            except BrokenPipeError as error:
+                # A reader that has seen enough (the first mini-batch) is no fault.
                 _LOG.info("%s_%d: %s", self._base.name, epoch, error)
+            except JobFailure as failure:
+                self.failure = failure
             epoch += 1
 
     def _open(self, path: Path) -> int | None:
@@ -278,7 +287,10 @@ class PipeFeeder:
 
     def _write(self, descriptor: int) -> None:
         for item in self._items:
-            for chunk in self._aws.stream(item.uri):
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
+            try:
+                for chunk in self._aws.stream(item.uri):
+                    rest = memoryview(chunk)
+                    while rest:
+                        rest = rest[os.write(descriptor, rest) :]
+            except ClientError as error:
+                raise _unreadable(item, error) from error

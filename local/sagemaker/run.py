@@ -157,6 +157,7 @@ class Run:
         for machine in self._machines:
             self._trainers.append(self._start_trainer(machine))
         why_ended, failed = self._watch()
+        feeders = [*self._feeders]
         self._close_feeders()
         metrics = []
         for machine, trainer in zip(self._machines, self._trainers, strict=True):
@@ -165,6 +166,9 @@ class Run:
             metrics += _final_metrics(trainer.lines)
         if metrics:
             self._set(FinalMetricDataList=metrics)
+        unread = [feeder.failure for feeder in feeders if feeder.failure]
+        if why_ended is None and unread:
+            raise unread[0]  # which the trainer, if at all, saw as records missing
         if why_ended is None and failed is not None:
             machine, trainer = self._machines[failed], self._trainers[failed]
             raise JobFailure(_failure_reason(machine.failure(), trainer.exit_code))
@@ -206,13 +210,7 @@ class Run:
         stopped = self._wake.is_set
         # FastFile takes no room: it reads from S3 what the trainer reads.
         limit = room if channel.mode == "File" else math.inf
-        try:
-            used = download(self._aws, items, folder, stopped, room=limit)
-        except ClientError as error:
-            code, reason = (error.response["Error"][at] for at in ("Code", "Message"))
-            raise JobFailure(
-                f"ClientError: Data download failed:{code}: {reason}"
-            ) from error
+        used = download(self._aws, items, folder, stopped, room=limit)
         return used if channel.mode == "File" else 0
 
     def _start_trainer(self, machine: OptMl) -> Trainer:

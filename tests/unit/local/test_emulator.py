@@ -249,9 +249,94 @@ def test_unknown_keys_are_refused(cloud: Cloud) -> None:
         nobody.list_buckets()
 
 
+def test_a_role_that_trusts_sagemaker_is_taken_and_acts_by_its_policy(
+    cloud: Cloud,
+) -> None:
+    iam = cloud.client("iam")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}},
+    }
+    arn = iam.create_role(
+        RoleName="trainer", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )["Role"]["Arn"]
+    status, keys = _ask(cloud, "role", {"role_arn": arn})
+    assert status == 200
+    trainer: Any = boto3.client(
+        "s3",
+        endpoint_url=cloud.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=keys["AWS_SESSION_TOKEN"],
+        verify=cloud.environment()["AWS_CA_BUNDLE"],
+        config=Config(proxies={}),
+    )
+    with pytest.raises(ClientError, match="AccessDenied"):
+        trainer.list_buckets()
+    allow = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName="trainer",
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    trainer.list_buckets()  # at once: nothing is kept of policies
+    trainer.close()
+
+
+@pytest.mark.parametrize("name", ["report", "nobody"])
+def test_no_other_role_is_taken_for_sagemaker(
+    cloud: Cloud, image_function: str, name: str
+) -> None:
+    arn = f"arn:aws:iam::000000000000:role/{name}"
+    status, answer = _ask(cloud, "role", {"role_arn": arn})
+    assert status == 403
+    assert json.loads(answer)["code"] == "AccessDenied"
+
+
+def test_who_may_describe_one_repository_describes_no_other(cloud: Cloud) -> None:
+    ecr, iam = cloud.client("ecr"), cloud.client("iam")
+    for name in ("mine", "theirs"):
+        ecr.create_repository(repositoryName=name)
+    allow = {
+        "Effect": "Allow",
+        "Action": "ecr:DescribeRepositories",
+        "Resource": "arn:aws:ecr:us-east-1:000000000000:repository/mine",
+    }
+    iam.create_user(UserName="publisher")
+    iam.put_user_policy(
+        UserName="publisher",
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    key = iam.create_access_key(UserName="publisher")["AccessKey"]
+    publisher: Any = boto3.client(
+        "ecr",
+        endpoint_url=cloud.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        verify=cloud.environment()["AWS_CA_BUNDLE"],
+        config=Config(proxies={}),
+    )
+    answer = publisher.describe_repositories(repositoryNames=["mine"])
+    assert [found["repositoryName"] for found in answer["repositories"]] == ["mine"]
+    for others in ({"repositoryNames": ["theirs"]}, {}):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            publisher.describe_repositories(**others)
+    publisher.close()
+
+
 def _post_event(cloud: Cloud, entry: dict[str, Any]) -> tuple[int, Any]:
+    return _ask(cloud, "events", entry)
+
+
+def _ask(cloud: Cloud, door: str, question: dict[str, Any]) -> tuple[int, Any]:
+    """Ask at one of the doors of the bends, as the stand-in does."""
     request = urllib.request.Request(
-        f"{cloud.endpoint_url}/_geoclusters/events", json.dumps(entry).encode()
+        f"{cloud.endpoint_url}/_geoclusters/{door}", json.dumps(question).encode()
     )
     try:
         with urllib.request.urlopen(request, context=trust(cloud)) as answer:

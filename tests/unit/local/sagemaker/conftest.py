@@ -167,14 +167,18 @@ def events() -> Iterator[EventDoor]:
     server.server_close()
 
 
-@pytest.fixture
-def stub_python(tmp_path: Path) -> Path:
+def make_stub_python(folder: Path) -> Path:
     """Return an "interpreter" that runs the stub trainer, whatever it is told."""
-    path = tmp_path / "stub-python"
+    path = folder / "stub-python"
     stub = Path(__file__).with_name("stub_trainer.py")
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stub}" "$@"\n')
     path.chmod(0o755)
     return path
+
+
+@pytest.fixture
+def stub_python(tmp_path: Path) -> Path:
+    return make_stub_python(tmp_path)
 
 
 @dataclass
