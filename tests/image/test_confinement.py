@@ -14,7 +14,8 @@ from tests.integration.conftest import Pipeline
 _TABLE: Final = "lat,lon\n" + "".join(f"{47 + i % 7},{8 + i % 11}\n" for i in range(77))
 _MIB: Final = 2**20
 
-#: Prints every folder that can be written to, and what happened on trying.
+#: Prints every folder that can be written to, found by trying.
+#: (/proc and /sys have no files that one can make.)
 _WRITABLE: Final = """
 import json, os
 found = []
@@ -31,6 +32,7 @@ for folder, folders, _ in os.walk("/"):
         pass
 print(json.dumps(found))
 """
+#: Prints every file outside of /tmp that can be changed.
 _OVERWRITABLE: Final = """
 import json, os
 found = []
@@ -109,8 +111,8 @@ def test_it_has_no_rights_and_can_gain_none(container: str) -> None:
 
 
 def test_it_can_write_to_tmp_alone(container: str) -> None:
-    assert inside(container, _WRITABLE)[:1] == ["/tmp"]
     folders = inside(container, _WRITABLE)
+    assert "/tmp" in folders
     assert all(folder == "/tmp" or folder.startswith("/tmp/") for folder in folders)
     assert inside(container, _OVERWRITABLE) == []
 
