@@ -57,7 +57,7 @@ test-faults-of-report: .venv/dev .venv-cloud/ready .venv-report/ready
 test-faults-of-others: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/faults -k "not test_report"
 
-soak: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## many uploads at once, with faults (takes 20 minutes)
+soak: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## many uploads at once, within a quota and with faults
 	.venv/bin/python -m pytest -q -s tests/soak
 
 synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to cdk.out

@@ -25,12 +25,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from geoclusters import layout
-from local import demo, deployment
+from local import deployment
 from local.__main__ import SAMPLE, SAMPLE_K
 from local.cloud import ACCOUNT, PROJECT, REGION, Cloud
 from local.runtime.api import RuntimeApi
 from local.runtime.function import Function
 from local.runtime.launch import IMAGE_TAG, DockerLauncher
+from operations import steps
 from tests.image.prepared import Prepared
 
 RESULTS: Final = PROJECT / "benchmarks/results"
@@ -147,7 +148,7 @@ def _until_answered(cloud: Cloud, bucket: str, name: str) -> float:
             if time.monotonic() > deadline:
                 sys.exit(f"no answer to {name}\n{cloud.log_tails()}")
             time.sleep(_POLL_S)
-            status = demo.read_status(s3, bucket, prefix, version)
+            status = steps.read_status(s3, bucket, prefix, version)
             state = status["state"] if status else None
     if state == "FAILED":
         sys.exit(f"{name} ended {state}")
