@@ -16,9 +16,13 @@ from infra.settings import Settings
 #: An id of its own: moving the construct in the code must not replace the data.
 _LOGICAL_ID = "DataBucket"
 
-#: The keys that more than one function is allowed.
+#: The keys that more than one role is allowed.
 RUN_RECORDS = f"{layout.RUNS_PREFIX}*/{layout.RUN_RECORD_NAME}"
 RUN_STATUSES = f"{layout.RUNS_PREFIX}*/{layout.STATUS_NAME}"
+RUN_PLACES = f"{layout.RUNS_PREFIX}*/places/*"
+RUN_LEFT_OUT = f"{layout.RUNS_PREFIX}*/{layout.REJECTED_NAME}"
+RUN_TRAINING_DATA = f"{layout.RUNS_PREFIX}*/train/*"
+RUN_MODELS = f"{layout.RUNS_PREFIX}*/model/*"
 OUTPUT_STATUSES = f"{layout.OUTPUT_PREFIX}*/{layout.STATUS_NAME}"
 
 

@@ -8,13 +8,20 @@ from constructs import Construct
 from geoclusters import layout
 from geoclusters.environment import IngestSettings
 from infra import event_patterns
-from infra.data_bucket import OUTPUT_STATUSES, DataBucket
+from infra.data_bucket import (
+    OUTPUT_STATUSES,
+    RUN_LEFT_OUT,
+    RUN_PLACES,
+    RUN_RECORDS,
+    RUN_STATUSES,
+    RUN_TRAINING_DATA,
+    DataBucket,
+)
 from infra.queued_function import QueuedFunction
 from infra.settings import Settings
 from infra.zip_function import ZipFunction
 
 _UPLOADS = f"{layout.INPUT_PREFIX}*"
-_RUNS = f"{layout.RUNS_PREFIX}*"
 
 
 class Ingest(Construct):
@@ -59,10 +66,17 @@ class Ingest(Construct):
         )
         # numpy's OpenBLAS, which nothing here uses, starts threads that wait busily.
         ingest.function.add_environment("OPENBLAS_NUM_THREADS", "1")
+        statuses = [RUN_STATUSES, OUTPUT_STATUSES]
         data.allow(
             ingest.role,
-            read=[_UPLOADS, _RUNS, OUTPUT_STATUSES],
-            write=[_RUNS, OUTPUT_STATUSES],
+            read=[_UPLOADS, RUN_RECORDS, *statuses],
+            write=[
+                RUN_PLACES,
+                RUN_TRAINING_DATA,
+                RUN_LEFT_OUT,
+                RUN_RECORDS,
+                *statuses,
+            ],
         )
         ingest.role.add_to_principal_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[jobs.queue_arn])

@@ -6,14 +6,20 @@ from constructs import Construct
 from geoclusters import layout
 from geoclusters.environment import ReportSettings
 from infra import event_patterns
-from infra.data_bucket import RUN_STATUSES, DataBucket
+from infra.data_bucket import (
+    RUN_LEFT_OUT,
+    RUN_MODELS,
+    RUN_PLACES,
+    RUN_RECORDS,
+    RUN_STATUSES,
+    DataBucket,
+)
 from infra.image_function import ImageFunction
 from infra.prices import RegionalPrices
 from infra.queued_function import QueuedFunction
 from infra.settings import Settings
 from infra.training import Training
 
-_RUNS = f"{layout.RUNS_PREFIX}*"
 _OUTPUT = f"{layout.OUTPUT_PREFIX}*"
 _BOUNDARIES = f"{layout.BOUNDARIES_PREFIX}*"
 
@@ -69,7 +75,15 @@ class Report(Construct):
         report.function.add_environment("OPENBLAS_NUM_THREADS", "1")
         data.allow(
             report.role,
-            read=[_RUNS, _OUTPUT, _BOUNDARIES],
+            read=[
+                RUN_RECORDS,
+                RUN_STATUSES,
+                RUN_PLACES,
+                RUN_LEFT_OUT,
+                RUN_MODELS,
+                _OUTPUT,
+                _BOUNDARIES,
+            ],
             write=[RUN_STATUSES, _OUTPUT],
             write_in_parts=[_OUTPUT],
         )

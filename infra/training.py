@@ -4,12 +4,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from geoclusters import layout
-from infra.data_bucket import DataBucket
+from infra.data_bucket import RUN_MODELS, RUN_TRAINING_DATA, DataBucket
 from infra.kmeans_images import KMeansImages
 
-_TRAINING_DATA = f"{layout.RUNS_PREFIX}*/train/*"
-_MODELS = f"{layout.RUNS_PREFIX}*/model/*"
 _MADE_AT_RUN_TIME = "This stack's training jobs get their names at run time."
 
 
@@ -41,7 +38,7 @@ class Training(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
             ),
         )
-        data.allow(self.role, read=[_TRAINING_DATA], write=[_MODELS])
+        data.allow(self.role, read=[RUN_TRAINING_DATA], write=[RUN_MODELS])
         for statement in data.key.for_training() if data.key else ():
             self.role.add_to_principal_policy(statement)
         _allow(

@@ -13,10 +13,18 @@ OUTPUT_STATUSES = "output/*/status.json"
 TOLD = {"runs/*/told-SUCCEEDED", "runs/*/told-FAILED"}
 
 READ = {
-    "ingest": {"input/*", "runs/*", OUTPUT_STATUSES},
+    "ingest": {"input/*", "runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
     "start_training": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
     "record_failure": {"runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},
-    "report": {"runs/*", "output/*", "boundaries/*"},
+    "report": {
+        "runs/*/run.json",
+        RUN_STATUSES,
+        "runs/*/places/*",
+        "runs/*/rejected.csv",
+        "runs/*/model/*",
+        "output/*",
+        "boundaries/*",
+    },
     "notify": {RUN_STATUSES, *TOLD},
     "sweep": {
         "runs/*/run.json",
@@ -26,7 +34,14 @@ READ = {
     },
 }
 WRITTEN = {
-    "ingest": {"runs/*", OUTPUT_STATUSES},
+    "ingest": {
+        "runs/*/places/*",
+        "runs/*/train/*",
+        "runs/*/rejected.csv",
+        "runs/*/run.json",
+        RUN_STATUSES,
+        OUTPUT_STATUSES,
+    },
     "start_training": {RUN_STATUSES, OUTPUT_STATUSES},
     "record_failure": {RUN_STATUSES, OUTPUT_STATUSES},
     "report": {RUN_STATUSES, "output/*"},

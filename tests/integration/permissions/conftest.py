@@ -12,10 +12,10 @@ from geoclusters.status import State
 from local import deployment
 from local.cloud import Cloud
 from tests.integration.conftest import Pipeline
-from tests.integration.permissions.stage import Stage
-from tests.integration.test_order_of_events import TOWNS, wait_until_drained
+from tests.integration.permissions.stage import PLACES, Stage
+from tests.integration.test_order_of_events import wait_until_drained
 
-#: A square around all of TOWNS.
+#: A square around all places.
 _BORDERS = {
     "type": "FeatureCollection",
     "features": [
@@ -41,7 +41,7 @@ def stage(assembly: Path) -> Iterator[Stage]:
             Key=f"{layout.BOUNDARIES_PREFIX}square.geojson",
             Body=json.dumps(_BORDERS).encode(),
         )
-        version = pipeline.upload("base.csv", TOWNS, k="3", boundary="square.geojson")
+        version = pipeline.upload("base.csv", PLACES, k="3", boundary="square.geojson")
         status = pipeline.wait("base.csv", version, State.SUCCEEDED)
         wait_until_drained(pipeline)
         key = layout.run_record_key(status["run_id"])

@@ -36,11 +36,14 @@ from local.sagemaker.access import JUDGE_PATH, Access, Keys
 from local.sagemaker.api import SETTINGS_PATH
 from tests.integration.conftest import Pipeline
 from tests.integration.permissions.grants import Role, names
+from tests.integration.test_order_of_events import TOWNS
 
 STACK = "geoclusters"
 TRAINING = "training"
 #: So far ahead is the sweep's clock: by then a model is reported, and a job ended.
 AHEAD_S = 9_000
+#: Places, and a row that is left out.
+PLACES = TOWNS + b"nowhere,nowhere\n"
 _ENDED = ("Completed", "Failed", "Stopped")
 
 

@@ -13,13 +13,22 @@ from geoclusters import layout
 from geoclusters.status import State
 from tests.integration.permissions import ways
 from tests.integration.permissions.grants import Grant
-from tests.integration.permissions.stage import STACK, TRAINING, Stage
+from tests.integration.permissions.stage import PLACES, STACK, TRAINING, Stage
 from tests.integration.permissions.ways import Way
-from tests.integration.test_order_of_events import TOWNS
 
 RUN_RECORDS, RUN_STATUSES = "runs/*/run.json", "runs/*/status.json"
 OUTPUT_STATUSES = "output/*/status.json"
 BOTH_STATUSES = (RUN_STATUSES, OUTPUT_STATUSES)
+#: What ingest makes of an upload, some rows of which are left out.
+PREPARED = (
+    *("runs/*/places/*", "runs/*/train/*"),
+    *("runs/*/rejected.csv", RUN_RECORDS),
+)
+#: What the report reads of a run.
+REPORTED = (
+    *("runs/*/places/*", "runs/*/rejected.csv", "runs/*/model/*"),
+    *(RUN_RECORDS, RUN_STATUSES),
+)
 MARKERS = "runs/*/announced-again"
 TOLD = {
     State.SUCCEEDED: "runs/*/told-SUCCEEDED",
@@ -51,8 +60,8 @@ def by(way: Way, *grants: Iterable[Grant]) -> Grants:
 NEEDED: Final[Mapping[str, Grants]] = {
     "ingest": by(
         ways.an_upload_is_read,
-        keys("GetObject", "input/*", "runs/*", OUTPUT_STATUSES),
-        keys("PutObject", "runs/*", OUTPUT_STATUSES),
+        keys("GetObject", "input/*", RUN_RECORDS, *BOTH_STATUSES),
+        keys("PutObject", *PREPARED, *BOTH_STATUSES),
         on("StartTrainingJobsQueue", "sqs:SendMessage"),
     )
     | by(
@@ -86,7 +95,7 @@ NEEDED: Final[Mapping[str, Grants]] = {
     ),
     "report": by(
         ways.a_model_is_reported,
-        keys("GetObject", "runs/*", "output/*", "boundaries/*"),
+        keys("GetObject", *REPORTED, "output/*", "boundaries/*"),
         keys("PutObject", RUN_STATUSES, "output/*"),
         on(JOBS, "sagemaker:DescribeTrainingJob"),
     )
@@ -155,7 +164,7 @@ def polling(queue: str) -> set[Grant]:
 
 #: What AWS alone asks for; docs/security.md has a source for each.
 ASKED_BY_AWS_ALONE: Final[Mapping[str, set[Grant]]] = {
-    "ingest": listing("input/*", "runs/*", OUTPUT_STATUSES)
+    "ingest": listing("input/*", *PREPARED, *BOTH_STATUSES)
     | logging("Ingest")
     | polling("IngestUploadsQueue"),
     "start_training": listing(RUN_RECORDS, *BOTH_STATUSES)
@@ -167,7 +176,7 @@ ASKED_BY_AWS_ALONE: Final[Mapping[str, set[Grant]]] = {
         Grant("logs:DescribeLogStreams", TRAINING_LOGS),
         Grant("cloudwatch:PutMetricData", "*"),
     },
-    "report": listing("runs/*", "output/*", "boundaries/*", RUN_STATUSES)
+    "report": listing(*REPORTED, "output/*", "boundaries/*")
     | logging("Report")
     | polling("ReportModelsQueue"),
     "record_failure": listing(RUN_RECORDS, *BOTH_STATUSES)
@@ -223,6 +232,6 @@ def test_an_upload_still_goes_the_whole_way(stage: Stage) -> None:
     for name in ("Ingest", "StartTraining", "Report", "RecordFailure", "Notify"):
         stage.sqs.purge_queue(QueueUrl=stage.pipeline.queue_url(name))
     stage.feed_themselves(True)
-    version = stage.pipeline.upload("last.csv", TOWNS, k="3")
+    version = stage.pipeline.upload("last.csv", PLACES, k="3")
     stage.pipeline.wait("last.csv", version, State.SUCCEEDED)
     stage.feed_themselves(False)

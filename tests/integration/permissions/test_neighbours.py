@@ -26,6 +26,7 @@ KEYS: Final = {
     "record": layout.run_record_key(_RUN),
     "own status": layout.run_status_key(_RUN),
     "places": layout.places_key(_RUN, 0),
+    "left out": layout.rejected_key(_RUN),
     "shard": layout.train_key(_RUN, 0),
     "model": layout.model_key(_RUN, "job"),
     "announced": layout.announced_again_key(_RUN),
@@ -35,22 +36,21 @@ KEYS: Final = {
     "result": "output/neighbours/centroids.csv",
     "stranger": "elsewhere/neighbours.csv",
 }
-OF_RUNS: Final = {name for name, key in KEYS.items() if key.startswith("runs/")}
 STATUSES: Final = {"status", "own status"}
 TOLD: Final = {"told success", "told failure"}
 
 READ: Final[dict[str, set[str]]] = {
-    "ingest": {"upload", *OF_RUNS, "status"},
+    "ingest": {"upload", "record", *STATUSES},
     "start_training": {"record", *STATUSES},
     TRAINING: {"shard"},
-    "report": {"borders", *OF_RUNS, "status", "result"},
+    "report": {"borders", "record", "places", "left out", "model", "result"} | STATUSES,
     "record_failure": {"record", *STATUSES},
     "notify": {"own status", *TOLD},
     "sweep": {"record", "announced", *STATUSES},
     ANALYSTS: {"upload", "status", "result"},
 }
 WRITTEN: Final[dict[str, set[str]]] = {
-    "ingest": {*OF_RUNS, "status"},
+    "ingest": {"record", "places", "left out", "shard", *STATUSES},
     "start_training": STATUSES,
     TRAINING: {"model"},
     "report": {"own status", "status", "result"},

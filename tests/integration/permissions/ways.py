@@ -13,8 +13,7 @@ from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.upload import PartedUpload
 from geoclusters.status import State
 from local.sagemaker.aws import LOG_GROUP
-from tests.integration.permissions.stage import Stage, refusal
-from tests.integration.test_order_of_events import TOWNS
+from tests.integration.permissions.stage import PLACES, Stage, refusal
 
 Way = Callable[[Stage], str]
 UPLOADS, JOBS = "IngestUploadsQueue", "StartTrainingJobsQueue"
@@ -30,7 +29,7 @@ _FED_BY_RULES = ("IngestUploads", "ReportModels", "RecordFailureFailures")
 def an_upload_is_read(stage: Stage) -> str:
     stage.empty(UPLOADS, JOBS)
     key = f"read-{stage.number()}.csv"
-    stage.pipeline.upload(key, TOWNS, k="3")
+    stage.pipeline.upload(key, PLACES, k="3")
     _, error = stage.hand_over("ingest", UPLOADS)
     if not error:
         assert stage.pipeline.status(key)["state"] == State.QUEUED
@@ -59,7 +58,7 @@ def _hand_over_nonsense(stage: Stage, name: str, queue: str) -> str:
     stage.send(queue, {})
     _, error = stage.hand_over(name, queue)
     assert error
-    return "" if error.endswith(": 'detail'") else error
+    return "" if error.endswith("but is missing") else error
 
 
 # --- start_training -------------------------------------------------------------------
