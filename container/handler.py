@@ -31,7 +31,7 @@ from container.report import report  # noqa: E402
 from geoclusters import deadline, layout  # noqa: E402
 from geoclusters.aws.events import Message, created_key  # noqa: E402
 from geoclusters.aws.outputs import SupersededError  # noqa: E402
-from geoclusters.aws.queue import work  # noqa: E402
+from geoclusters.aws.queue import logged, work  # noqa: E402
 from geoclusters.deadline import SecondsLeft  # noqa: E402
 from geoclusters.environment import ReportSettings  # noqa: E402
 
@@ -54,8 +54,8 @@ def _process(message: Message, *, seconds_left: SecondsLeft) -> None:
     settings, s3, sagemaker, _ = _resources()
     model_key = created_key(message.body)
     run_id, job_name = layout.parse_model_key(model_key)
-    with logger.append_context_keys(
-        run_id=run_id, job_name=job_name, receives=message.receive_count
+    with logged(
+        logger, run_id=run_id, job_name=job_name, receives=message.receive_count
     ):
         try:
             status = report(

@@ -228,9 +228,16 @@ def model_key(run_id: str, job_name: str) -> str:
 
 
 def parse_model_key(key: str) -> ModelKey:
-    """Return the run and the training job that a model artefact belongs to."""
+    """Return the run and the training job that a model artefact belongs to.
+
+    Raises
+    ------
+    ValueError
+        If it is no such key, or its job is not one of its run.
+    """
     match = _MODEL_KEY.fullmatch(key)
-    if match is None:
+    job = _JOB_NAME.fullmatch(match["job_name"]) if match else None
+    if match is None or job is None or job["run_id"] != match["run_id"]:
         msg = f"{key!r} is not the key of a model artefact ({MODEL_KEY_PATTERN})"
         raise ValueError(msg)
     return ModelKey(match["run_id"], match["job_name"])

@@ -48,7 +48,7 @@ class _WholeNumber(_Domain):
         self._low, self._high = low, high
 
     def parse(self, value: object) -> object:
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+", value):
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
             return int(value)
         return value
 
@@ -163,13 +163,14 @@ class Settings:
     #: How long a run may wait for SageMaker's quotas.
     max_wait_hours: int = _whole_number(12, low=1, high=72)
 
-    #: Memory of the functions. New accounts may use 3,008 MB at most.
-    ingest_memory_mb: int = _whole_number(2048, low=512, high=10_240)
+    #: Memory of the functions. New accounts may use 3,008 MB at most. A hostile table
+    #: takes 1,100 MB of ingest, a file of borders 1,200 MB of the report.
+    ingest_memory_mb: int = _whole_number(2048, low=1_536, high=10_240)
     start_training_memory_mb: int = _whole_number(256, low=128, high=10_240)
     record_failure_memory_mb: int = _whole_number(256, low=128, high=10_240)
     notify_memory_mb: int = _whole_number(256, low=128, high=10_240)
     sweep_memory_mb: int = _whole_number(256, low=128, high=10_240)
-    report_memory_mb: int = _whole_number(2048, low=512, high=10_240)
+    report_memory_mb: int = _whole_number(2048, low=2_048, high=10_240)
 
     #: What AWS takes for an hour of training and a second of a function: the costs of
     #: runs are estimated from it.

@@ -188,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     smoke = Smoke(
         stack=new_stack_name(),
-        settings=dict(setting.split("=", 1) for setting in options.context),
+        settings=dict(options.context),
         timeout_s=options.timeout,
         keep=options.keep,
     )
@@ -213,6 +213,7 @@ def _parser() -> argparse.ArgumentParser:
         "--context",
         action="append",
         default=[],
+        type=_setting,
         metavar="NAME=VALUE",
         help="a setting of the deployment, such as kms_key_arn=arn:…",
     )
@@ -227,6 +228,16 @@ def _parser() -> argparse.ArgumentParser:
         help="how long to wait for the answer to the upload (default: 1800)",
     )
     return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """Return a setting's name and value."""
+    name, is_one, value = text.partition("=")
+    if not is_one:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    if name in ("stack_name", "removal"):
+        raise argparse.ArgumentTypeError(f"{name} is the trial's own")
+    return name, value
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -1,13 +1,15 @@
 """A message waits or ends; it never vanishes."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from geoclusters.aws.events import Message, messages
 from geoclusters.errors import GeoclustersError
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
     from mypy_boto3_sqs import SQSClient
 
 #: SQS's own bound of a visibility timeout.
@@ -67,6 +69,24 @@ def work(
             hide(message, delay_s)
             raise
     return {"batchItemFailures": failures}
+
+
+@contextmanager
+def logged(logger: "Logger", **keys: Any) -> Iterator[None]:
+    """Let all that is logged in the block carry some keys, such as the run's id.
+
+    Of what goes wrong in it too, which so can be found by them. A message that only
+    waits is no error.
+    """
+    with logger.append_context_keys(**keys):
+        try:
+            yield
+        except LaterError as later:
+            logger.info("the message waits", reason=str(later), delay_s=later.delay_s)
+            raise
+        except Exception:
+            logger.exception("this failed unexpectedly; the message comes back")
+            raise
 
 
 def growing_delay_s(receive_count: int, *, first_s: int, most_s: int) -> int:

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 
 from geoclusters import deadline
 from geoclusters.aws.events import Message, object_created
-from geoclusters.aws.queue import work
+from geoclusters.aws.queue import logged, work
 from geoclusters.deadline import SecondsLeft
 from geoclusters.environment import IngestSettings
 from lambdas.ingest.prepare import prepare_run
@@ -36,8 +36,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def _process(message: Message, *, seconds_left: SecondsLeft) -> None:
     settings, s3, sqs = _resources()
     upload = object_created(message.body)
-    with logger.append_context_keys(
-        run_id=upload.run_id, key=upload.key, receives=message.receive_count
+    with logged(
+        logger, run_id=upload.run_id, key=upload.key, receives=message.receive_count
     ):
         logger.info("upload arrived", size=upload.size)
         if upload.key.endswith("/") and not upload.size:

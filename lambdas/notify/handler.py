@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 
 from geoclusters import layout
 from geoclusters.aws.events import Message, object_created
-from geoclusters.aws.queue import work
+from geoclusters.aws.queue import logged, work
 from geoclusters.environment import NotifySettings
 from lambdas.notify.tell import tell
 
@@ -35,7 +35,7 @@ def _process(message: Message) -> None:
     settings, s3, sns, _ = _resources()
     written = object_created(message.body)
     run_id = layout.parse_run_status_key(written.key)
-    with logger.append_context_keys(run_id=run_id, receives=message.receive_count):
+    with logged(logger, run_id=run_id, receives=message.receive_count):
         state = tell(run_id, written.etag, s3=s3, sns=sns, settings=settings)
         if state is not None:
             logger.info("told", state=state)

@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from geoclusters import layout
 from geoclusters.aws.events import JobEnded, Message
 from geoclusters.aws.outputs import SupersededError
-from geoclusters.aws.queue import work
+from geoclusters.aws.queue import logged, work
 from geoclusters.environment import RecordFailureSettings
 from lambdas.record_failure.record import record_failure
 
@@ -36,8 +36,8 @@ def _process(message: Message) -> None:
     settings, s3, _ = _resources()
     job = JobEnded.from_event(message.body)
     run_id = layout.parse_job_name(job.job_name, settings.job_name_prefix)
-    with logger.append_context_keys(
-        run_id=run_id, job_name=job.job_name, receives=message.receive_count
+    with logged(
+        logger, run_id=run_id, job_name=job.job_name, receives=message.receive_count
     ):
         try:
             status = record_failure(job, s3=s3, settings=settings)

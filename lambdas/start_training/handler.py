@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 
 from geoclusters.aws.events import Message, TrainingRequest
 from geoclusters.aws.outputs import SupersededError
-from geoclusters.aws.queue import work
+from geoclusters.aws.queue import logged, work
 from geoclusters.environment import StartTrainingSettings
 from lambdas.start_training.start import Wait, start_training
 
@@ -36,7 +36,8 @@ def _process(message: Message) -> None:
     settings, s3, sagemaker, _ = _resources()
     request = TrainingRequest.from_body(message.body)
     wait = Wait(message.receive_count, message.sent_at, time.time())
-    with logger.append_context_keys(
+    with logged(
+        logger,
         run_id=request.run_id,
         attempt=request.attempt,
         job_name_prefix=settings.job_name_prefix,

@@ -50,6 +50,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, int]:
                 counts[step.func.__name__] += 1
                 logger.info(outcome.message, run_id=outcome.run_id)
         except Exception as error:
+            logger.exception("a part of the sweep failed")
             errors.append(error)
     logger.info("swept", extra=counts)
     if errors:

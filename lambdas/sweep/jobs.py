@@ -1,8 +1,9 @@
 """Training jobs that ended, or should have, without anybody hearing of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from geoclusters import layout
@@ -16,13 +17,16 @@ from geoclusters.aws.outputs import (
 from geoclusters.environment import SweepSettings
 from geoclusters.failures import explain_job_end, explain_overdue_job
 from geoclusters.status import State, status_of_job
-from lambdas.sweep.outcome import Outcome
+from lambdas.sweep.outcome import Outcome, each
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.literals import TrainingJobStatusType
     from mypy_boto3_sqs import SQSClient
+
+#: Names of jobs, and what settles one.
+_Jobs = tuple[Iterator[str], Callable[[str], Iterator[Outcome]]]
 
 #: So far back a sweep looks for jobs that ended: many sweeps may fail before one is
 #: overlooked.
@@ -60,15 +64,29 @@ def settle_jobs(
                 yield job["TrainingJobName"]
 
     since, reported_by = now - _LOOK_BACK, now - _REPORTED_BY
-    for name in names(
+    completed = names(
         "Completed", LastModifiedTimeAfter=since, LastModifiedTimeBefore=reported_by
-    ):
-        yield from _announce_again(name, s3, sqs, settings)
-    for status in ("Failed", "Stopped"):
-        for name in names(status, LastModifiedTimeAfter=since):
-            yield from _record_failure(name, s3, sagemaker, settings)
-    for name in names("InProgress", CreationTimeBefore=now - _PATIENCE):
-        yield from _end_overdue(name, now, s3, sagemaker, settings)
+    )
+    failed = (
+        name
+        for status in ("Failed", "Stopped")
+        for name in names(status, LastModifiedTimeAfter=since)
+    )
+    running = names("InProgress", CreationTimeBefore=now - _PATIENCE)
+    kinds: tuple[_Jobs, ...] = (
+        (completed, partial(_announce_again, s3=s3, sqs=sqs, settings=settings)),
+        (
+            failed,
+            partial(_record_failure, s3=s3, sagemaker=sagemaker, settings=settings),
+        ),
+        (
+            running,
+            partial(
+                _end_overdue, now=now, s3=s3, sagemaker=sagemaker, settings=settings
+            ),
+        ),
+    )
+    yield from each(kinds, lambda kind: each(*kind))
 
 
 def _announce_again(

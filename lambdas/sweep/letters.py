@@ -6,6 +6,7 @@ answered. An event that a rule couldn't deliver was seen by no function yet: it 
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from geoclusters import layout
@@ -23,10 +24,10 @@ from geoclusters.aws.outputs import (
     read_own_status,
 )
 from geoclusters.environment import SweepSettings
-from geoclusters.errors import EventError
+from geoclusters.errors import EventError, RunRecordError
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import PUT_ASIDE, State, Status, run_figures
-from lambdas.sweep.outcome import Outcome
+from lambdas.sweep.outcome import Outcome, each
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,17 +47,22 @@ def deliver_again(*, sqs: "SQSClient", settings: SweepSettings) -> Iterator[Outc
 
     One that is sent but can't be deleted is sent again, which its function bears.
     """
-    for undelivered, queue in (
-        (settings.uploads_undelivered_url, settings.uploads_queue_url),
-        (settings.models_undelivered_url, settings.models_queue_url),
-        (settings.failures_undelivered_url, settings.failures_queue_url),
-    ):
+
+    def deliver(urls: tuple[str, str]) -> Iterator[Outcome]:
+        undelivered, queue = urls
         for message in _messages(sqs, undelivered):
             sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
             sqs.delete_message(
                 QueueUrl=undelivered, ReceiptHandle=message["ReceiptHandle"]
             )
             yield Outcome(None, "an event that its rule couldn't deliver was delivered")
+
+    queues = (
+        (settings.uploads_undelivered_url, settings.uploads_queue_url),
+        (settings.models_undelivered_url, settings.models_queue_url),
+        (settings.failures_undelivered_url, settings.failures_queue_url),
+    )
+    yield from each(queues, deliver)
 
 
 def answer_dead_letters(
@@ -72,12 +78,13 @@ def answer_dead_letters(
         settings.models_dead_letters_url: _of_model,
         settings.failures_dead_letters_url: _of_job,
     }
-    for url, find in finders.items():
+
+    def answer(url: str) -> Iterator[Outcome]:
         with _looked_at(sqs, url) as letters:
-            for letter in letters:
-                outcome = _answer(letter, find, s3=s3, settings=settings)
-                if outcome is not None:
-                    yield outcome
+            answer_one = partial(_answer, find=finders[url], s3=s3, settings=settings)
+            yield from each(letters, answer_one)
+
+    yield from each(finders, answer)
 
 
 def _of_upload(body: Any, settings: SweepSettings) -> tuple[Upload | None, str]:
@@ -107,32 +114,52 @@ _Find = Callable[[Any, SweepSettings], tuple[Upload | None, str]]
 
 
 def _answer(
-    letter: "MessageTypeDef", find: _Find, *, s3: "S3Client", settings: SweepSettings
-) -> Outcome | None:
-    """Put a letter's run aside; return None if that was done before."""
+    letter: "MessageTypeDef", *, find: _Find, s3: "S3Client", settings: SweepSettings
+) -> Iterator[Outcome]:
+    """Put a letter's run aside; yield nothing if that was done before."""
     try:
         upload, run_id = find(form.parse(letter["Body"]), settings)
     except (EventError, ValueError) as error:  # the latter of keys and names of jobs
         said = f"the dead letter {letter['MessageId']} names no run ({error})"
-        return Outcome(None, f"{said}: look into it")
+        yield Outcome(None, f"{said}: look into it")
+        return
     own = read_own_status(s3, settings.data_bucket, run_id)
     if own is not None and State(own["state"]).is_final:
-        return None
-    record = find_run_record(s3, settings.data_bucket, run_id)
+        return
+    record = _readable_record(s3, settings.data_bucket, run_id)
     if record is not None:
         upload = record.upload
+    elif upload is None and own is not None:
+        upload = _upload_of(own)
     if upload is None:
-        return Outcome(run_id, "a dead letter names this run, but it has no record")
+        yield Outcome(run_id, "a dead letter names this run, but it has no record")
+        return
     status = _put_aside(upload, record)
     try:
         outputs = Outputs(s3, upload)
         state = outputs.state()
         if find in (_of_upload, _of_request) and state not in (None, State.QUEUED):
-            return None  # it went on all the same
+            return  # it went on all the same
         outputs.publish(status)
     except SupersededError as error:
-        return Outcome(run_id, str(error))
-    return Outcome(run_id, status.message)
+        yield Outcome(run_id, str(error))
+        return
+    yield Outcome(run_id, status.message)
+
+
+def _upload_of(status: Mapping[str, Any]) -> Upload:
+    """Return the upload that a run's own status is about."""
+    said = dict(status["upload"])
+    bucket, _, key = said.pop("uri").removeprefix("s3://").partition("/")
+    return Upload(bucket=bucket, key=key, **said)
+
+
+def _readable_record(s3: "S3Client", bucket: str, run_id: str) -> RunRecord | None:
+    """Return a run's record; None too if an update left it behind, or it is damaged."""
+    try:
+        return find_run_record(s3, bucket, run_id)
+    except RunRecordError:
+        return None
 
 
 def _put_aside(upload: Upload, record: RunRecord | None) -> Status:

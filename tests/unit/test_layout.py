@@ -165,6 +165,8 @@ def test_the_key_of_a_model_is_matched_by_the_rule_and_read_by_the_parser() -> N
     [
         "runs/00112233445566778899/model/job/output/other.tar.gz",
         "runs/xyz/model/job/output/model.tar.gz",
+        f"runs/{RUN}/model/places/output/model.tar.gz",
+        f"runs/{RUN}/model/geoclusters-0123abcd-{'f' * 20}-1/output/model.tar.gz",
         "runs/00112233445566778899/model/a/b/output/model.tar.gz",
         "output/runs/00112233445566778899/model/job/output/model.tar.gz",
     ],

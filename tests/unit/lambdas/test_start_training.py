@@ -126,10 +126,11 @@ def test_models_and_disks_are_encrypted_by_the_customers_key_if_there_is_one(
 
 def test_the_model_will_land_where_the_report_looks(make_record: MakeRecord) -> None:
     record = make_record()
-    request = training_request(record, "job-1", SETTINGS)
+    job = layout.job_name("geoclusters-0123abcd", record.run_id, 1)
+    request = training_request(record, job, SETTINGS)
     path = request["OutputDataConfig"]["S3OutputPath"]
-    key = f"{path}/job-1/output/model.tar.gz".removeprefix("s3://data/")
-    assert layout.parse_model_key(key) == (record.run_id, "job-1")
+    key = f"{path}/{job}/output/model.tar.gz".removeprefix("s3://data/")
+    assert layout.parse_model_key(key) == (record.run_id, job)
 
 
 def test_the_request_reads_the_runs_shards(make_record: MakeRecord) -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.outputs import Outputs
 from geoclusters.environment import SweepSettings
+from geoclusters.errors import RunRecordError
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State
 from lambdas.sweep import handler as entry
@@ -409,3 +411,44 @@ def test_the_handler_counts_what_it_settled(
     monkeypatch.setattr(entry, "_resources", lambda: resources)
     counts = {"deliver_again": 0, "answer_dead_letters": 1, "settle_jobs": 0}
     assert entry.handler({}, None) == counts
+
+
+def leave_behind(cloud: Cloud, record: RunRecord) -> None:
+    """Let a run's record be of another version, as after an update."""
+    document = json.loads(record.to_json()) | {"schema_version": 99}
+    key = layout.run_record_key(record.run_id)
+    cloud.s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("queue", ["uploads", "jobs", "models", "failures"])
+def test_a_dead_letter_of_a_run_whose_record_cant_be_read_is_answered(
+    cloud: Cloud, record: RunRecord, queue: str
+) -> None:
+    cloud.write(record, State.QUEUED)
+    leave_behind(cloud, record)
+    cloud.send(f"{queue}_dead_letters", letter(record, queue))
+
+    assert [outcome.run_id for outcome in cloud.answer_letters()] == [record.run_id]
+    assert cloud.status()["state"] == "FAILED"
+    assert cloud.status()["put_aside"] is True
+
+
+def test_a_job_that_cant_be_settled_doesnt_keep_the_others(
+    cloud: Cloud, record: RunRecord
+) -> None:
+    other = replace(record, upload=replace(record.upload, key="input/other.csv"))
+    cloud.write(other, State.TRAINING)
+    leave_behind(cloud, other)
+    broken = cloud.sagemaker.add(other.run_id, "Failed", ago=timedelta(hours=2))
+    cloud.write(record, State.TRAINING)
+    cloud.sagemaker.add(record.run_id, "Failed", ago=timedelta(hours=2))
+
+    with pytest.raises(ExceptionGroup) as failure:
+        cloud.settle()
+    assert cloud.status()["state"] == "FAILED"
+    found = failure.value.subgroup(RunRecordError)
+    assert found is not None
+    (kind,) = found.exceptions
+    assert isinstance(kind, ExceptionGroup)
+    (error,) = kind.exceptions
+    assert broken in error.__notes__[0]
