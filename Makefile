@@ -14,7 +14,7 @@ export PYTHONWARNINGS :=
 # Byte code is kept: mxnet alone takes 5 s longer to import without.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo redrive smoke-aws test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check bench-readers bench-ingest bench-report bench-image bench-quality lock clean
+.PHONY: help demo redrive smoke-aws test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -24,7 +24,7 @@ demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cl
 
 SUITES := test-integration test-unit test-container test-faults-of-report test-faults-of-others test-sdk test-browser test-infrastructure
 
-test: ## every test but `make soak`, two suites at a time
+test: ## every test but those of `make soak` and `make test-image`, two suites at a time
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(SUITES)
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
@@ -66,7 +66,12 @@ synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to c
 check: .venv/dev .venv-cloud/ready node_modules/ready ## lint, types, template rules
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-template
+
+check-types: .venv/dev .venv-cloud/ready
 	.venv/bin/mypy .
+
+check-template: .venv/dev node_modules/ready
 	.venv/bin/python -m infra.checks
 
 smoke-aws: .venv/deploy node_modules/ready ## go the whole way in your AWS account, and remove everything (OPTIONS=--keep leaves it)

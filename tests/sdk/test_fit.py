@@ -34,6 +34,17 @@ _TRUST = {
         }
     ],
 }
+#: What a notebook's role has, for its training jobs.
+_RIGHTS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket", "logs:*"],
+            "Resource": "*",
+        }
+    ],
+}
 _CAMERAS = (
     Path(__file__).parents[3] / "shared/data/hong-kong/Traffic_Camera_Locations_En.csv"
 )
@@ -55,10 +66,14 @@ def cloud() -> Iterator[Cloud]:
         for name, value in cloud.environment().items():
             environment.setenv(name, value)
         cloud.client("s3").create_bucket(Bucket=_BUCKET)
-        cloud.client("iam").create_role(
+        iam = cloud.client("iam")
+        iam.create_role(
             RoleName="Notebook",
             Path="/service-role/",
             AssumeRolePolicyDocument=json.dumps(_TRUST),
+        )
+        iam.put_role_policy(
+            RoleName="Notebook", PolicyName="Jobs", PolicyDocument=json.dumps(_RIGHTS)
         )
         yield cloud
 
