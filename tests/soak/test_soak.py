@@ -153,9 +153,17 @@ def memory_kb(pipeline: Pipeline) -> dict[str, int]:
 
 
 def temporary_files(pipeline: Pipeline) -> set[str]:
-    """Return the files that lie in the cloud's temporary folder, and open uploads."""
+    """Return the files that lie in the cloud's temporary folder, and open uploads.
+
+    The emulator unpacks a function's code for each of its workers; that isn't ours.
+    """
     folder = pipeline.cloud.state / "tmp"
-    files = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    files = {
+        str(path.relative_to(folder))
+        for top in folder.iterdir()
+        if not top.name.startswith("ministack-lambda-")
+        for path in (top, *top.rglob("*"))
+    }
     uploads = pipeline.s3.list_multipart_uploads(Bucket=pipeline.bucket)
     return files | {upload["Key"] for upload in uploads.get("Uploads", [])}
 
@@ -247,6 +255,5 @@ def test_two_hundred_uploads_with_faults_are_all_accounted_for(
             assert pipeline.status(key)["upload"]["etag"] == upload.etag
             assert statuses[upload.etag]["state"] != "SUPERSEDED"
         check_named_files(pipeline, sent)
-        print(sorted(temporary_files(pipeline) - files))
         assert temporary_files(pipeline) <= files
         assert all(ratio < 1.3 for ratio in growth.values()), growth
