@@ -70,6 +70,8 @@ class StartTrainingSettings(FunctionSettings):
 
     #: The queue that the function is fed from.
     jobs_queue_url: str
+    #: Where messages are put that fail again and again.
+    jobs_dead_letters_url: str
     #: What the names of this stack's training jobs start with.
     job_name_prefix: str
     #: SageMaker's KMeans image in this region.

@@ -1,6 +1,7 @@
 """`start_training`: from a run to a training job."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from geoclusters.environment import StartTrainingSettings
@@ -15,7 +16,8 @@ class StartTraining(Construct):
     """Starts each run's training job, and waits where SageMaker's quotas demand it.
 
     A waiting run is received again and again; the function decides by the message's age
-    how long.
+    how long. So the queue can't count failures, and the function puts aside itself what
+    fails again and again.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class StartTraining(Construct):
             StartTrainingSettings(
                 data_bucket=data.bucket.bucket_name,
                 jobs_queue_url=self.queued.queue.queue_url,
+                jobs_dead_letters_url=self.queued.dead_letters.queue_url,
                 job_name_prefix=training.job_name_prefix,
                 training_image=training.image,
                 training_role_arn=training.role.role_arn,
@@ -61,3 +64,9 @@ class StartTraining(Construct):
             write=statuses,
         )
         training.allow_starting(start_training.role)
+        start_training.role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"],
+                resources=[self.queued.dead_letters.queue_arn],
+            )
+        )

@@ -1,6 +1,7 @@
 """Entry point of `start_training`.
 
 Queue `jobs`: a run's id → `start_training` → CreateTrainingJob, or back into the queue.
+A message that failed too often in a row is put into the dead-letter queue.
 """
 
 import os
@@ -12,10 +13,12 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from geoclusters.aws.events import Message, TrainingRequest
-from geoclusters.aws.outputs import SupersededError
+from geoclusters.aws.outputs import SupersededError, read_own_status
 from geoclusters.aws.queue import logged, work
 from geoclusters.environment import StartTrainingSettings
-from lambdas.start_training.start import Wait, start_training
+from geoclusters.errors import EventError
+from lambdas.start_training.start import start_training
+from lambdas.start_training.wait import MOST_FAILURES, Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,9 +36,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def _process(message: Message) -> None:
-    settings, s3, sagemaker, _ = _resources()
+    settings, s3, sagemaker, sqs = _resources()
+    wait = Wait.of(message, time.time())
+    if _failed_too_often(message, wait):
+        url = settings.jobs_dead_letters_url
+        sqs.send_message(QueueUrl=url, MessageBody=message.text)
+        logger.error("the message failed too often: it is put aside", body=message.text)
+        return
     request = TrainingRequest.from_body(message.body)
-    wait = Wait(message.receive_count, message.sent_at, time.time())
     with logged(
         logger,
         run_id=request.run_id,
@@ -51,6 +59,18 @@ def _process(message: Message) -> None:
             logger.info(str(error), state="SUPERSEDED")
         else:
             logger.info(status.message, state=status.state, **status.figures)
+
+
+def _failed_too_often(message: Message, wait: Wait) -> bool:
+    if wait.tries <= MOST_FAILURES:
+        return False
+    settings, s3, _, _ = _resources()
+    try:
+        run_id = TrainingRequest.from_body(message.body).run_id
+    except EventError:  # it can't have waited
+        return True
+    status = read_own_status(s3, settings.data_bucket, run_id)
+    return wait.failures(status) >= MOST_FAILURES
 
 
 @cache

@@ -1,8 +1,7 @@
 """From a run record to a training job."""
 
 import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +14,7 @@ from geoclusters.failures import explain_job_end
 from geoclusters.run import RunRecord
 from geoclusters.status import State, Status, status_of_job
 from lambdas.start_training.request import training_request
+from lambdas.start_training.wait import Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,17 +23,12 @@ if TYPE_CHECKING:
 _FIRST_DELAY_S: Final = 30
 _MOST_DELAY_S: Final = 300
 _BUSY = ("ResourceLimitExceeded", "ThrottlingException", "Throttling")
-#: "… is 0 Instances, with current utilization of …": no waiting helps.
-_QUOTA_OF_ZERO = re.compile(r"service limit '(?P<quota>[^']+)' is 0 ")
-
-
-class Wait(NamedTuple):
-    """How long a run waits already."""
-
-    tries: int
-    #: Seconds since the epoch.
-    since: float
-    now: float
+#: SageMaker's words of a quota that is used up.
+_QUOTA = re.compile(
+    r"service limit '(?P<name>[^']+)' is (?P<limit>\d+) .*"
+    r"request delta of (?P<asked>\d+) ",
+    re.DOTALL,
+)
 
 
 def start_training(
@@ -119,31 +114,43 @@ def _busy(
     settings: StartTrainingSettings,
 ) -> Status:
     """Return the status of a run that SageMaker has no room for."""
-    if zero := _QUOTA_OF_ZERO.search(said):
-        message = (
-            f"This AWS account may not use any machine for this: its quota "
-            f"“{zero['quota']}” is 0. Ask for an increase under Service Quotas → "
-            "Amazon SageMaker in the AWS console, then upload the file again."
-        )
+    if message := _without_hope(said) or _waited_too_long(said, wait, settings):
         return status_of_job(record, State.FAILED, message, job_name)
-    if wait.now - wait.since > settings.max_wait_s:
-        message = (
-            f"The run waited {settings.max_wait_s / 3600:g} hours for SageMaker and "
-            f"was given up after {wait.tries} tries. Upload the file again, or ask for "
-            f"a larger quota under Service Quotas. SageMaker says: {said}"
-        )
-        return status_of_job(record, State.FAILED, message, job_name)
-    since = datetime.fromtimestamp(wait.since, UTC).isoformat(timespec="seconds")
     message = (
-        f"SageMaker has no room for the job at the moment; waiting since {since}, "
-        f"{wait.tries} tries so far. SageMaker says: {said}"
+        "SageMaker has no room for the job at the moment; waiting since "
+        f"{wait.figures['since']}, {wait.tries} tries so far. SageMaker says: {said}"
     )
-    return status_of_job(
-        record,
-        State.QUEUED,
-        message,
-        job_name,
-        waiting={"since": since, "tries": wait.tries},
+    return status_of_job(record, State.QUEUED, message, job_name, waiting=wait.figures)
+
+
+def _without_hope(said: str) -> str | None:
+    """Return what to do about a quota that is too small for any waiting to help."""
+    quota = _QUOTA.search(said)
+    if quota is None or int(quota["asked"]) <= int(quota["limit"]):
+        return None
+    limit = int(quota["limit"])
+    use = (
+        f"use more than {limit} at once of a machine of which a job takes "
+        f"{quota['asked']} (`instance_count`)"
+        if limit
+        else "use any machine for this"
+    )
+    return (
+        f"This AWS account may not {use}: its quota “{quota['name']}” is {limit}. Ask "
+        "for an increase under Service Quotas → Amazon SageMaker in the AWS console, "
+        "then upload the file again."
+    )
+
+
+def _waited_too_long(
+    said: str, wait: Wait, settings: StartTrainingSettings
+) -> str | None:
+    if wait.seconds <= settings.max_wait_s:
+        return None
+    return (
+        f"The run waited {settings.max_wait_s / 3600:g} hours for SageMaker and was "
+        f"given up after {wait.tries} tries. Upload the file again, or ask for a "
+        f"larger quota under Service Quotas. SageMaker says: {said}"
     )
 
 

@@ -118,13 +118,13 @@ def test_a_function_writes_logs_into_its_own_group_only(
     ("name", "queue", "sends_to"),
     [
         ("ingest", "UploadsQueue", ["JobsQueue"]),
-        ("start_training", "JobsQueue", []),
+        ("start_training", "JobsQueue", ["JobsDeadLetters"]),
         ("record_failure", "FailuresQueue", []),
         ("report", "ModelsQueue", []),
         ("notify", "StatusesQueue", []),
     ],
 )
-def test_a_function_is_fed_from_its_queue_and_only_ingest_sends_on(
+def test_a_function_is_fed_from_its_queue_and_sends_where_it_must(
     template: Template, name: str, queue: str, sends_to: list[str]
 ) -> None:
     def arn(having: str) -> str:

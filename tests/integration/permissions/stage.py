@@ -181,6 +181,14 @@ class Stage:
     def count(self, resource: str) -> int:
         return self.pipeline.messages(self.queue(resource))
 
+    def receive_in_vain(self, resource: str) -> None:
+        """Receive a message, and let it be there for the next one at once."""
+        url = self.queue(resource)
+        answer = self.sqs.receive_message(
+            QueueUrl=url, WaitTimeSeconds=10, VisibilityTimeout=0
+        )
+        assert len(answer["Messages"]) == 1
+
     def hand_over(self, name: str, resource: str) -> tuple[Any, str]:
         """Invoke a function with the next message of its queue.
 

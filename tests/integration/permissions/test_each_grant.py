@@ -79,6 +79,10 @@ NEEDED: Final[Mapping[str, Grants]] = {
     | by(
         ways.a_job_waits_for_a_quota,
         on("StartTrainingJobsQueue", "sqs:ChangeMessageVisibility"),
+    )
+    | by(
+        ways.a_request_that_failed_too_often_is_put_aside,
+        on("StartTrainingJobsDeadLetters", "sqs:SendMessage"),
     ),
     TRAINING: by(
         ways.a_job_trains,

@@ -65,6 +65,7 @@ _DEAD = {f"{name}DeadLetters" for name in (*_SWEPT, "StartTrainingJobs")}
 _UNDELIVERED = {f"{name}Undelivered" for name in _SWEPT}
 SENT_TO: Final = {
     "ingest": {"StartTrainingJobsQueue"},
+    "start_training": {"StartTrainingJobsDeadLetters"},
     "sweep": {f"{name}Queue" for name in _SWEPT},
 }
 RECEIVED_FROM: Final = {

@@ -12,11 +12,13 @@ from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.upload import PartedUpload
 from geoclusters.status import State
+from lambdas.start_training.wait import MOST_FAILURES
 from local.sagemaker.aws import LOG_GROUP
 from tests.integration.permissions.stage import PLACES, Stage, refusal
 
 Way = Callable[[Stage], str]
 UPLOADS, JOBS = "IngestUploadsQueue", "StartTrainingJobsQueue"
+DEAD_JOBS = "StartTrainingJobsDeadLetters"
 MODELS, FAILURES = "ReportModelsQueue", "RecordFailureFailuresQueue"
 STATUSES = "NotifyStatusesQueue"
 _SWEPT = ("IngestUploads", "StartTrainingJobs", "ReportModels", "RecordFailureFailures")
@@ -98,6 +100,17 @@ def a_job_waits_for_a_quota(stage: Stage) -> str:
         answer, error = _request(stage, stage.number())
     if not error:
         assert len(answer["batchItemFailures"]) == 1
+    return error
+
+
+def a_request_that_failed_too_often_is_put_aside(stage: Stage) -> str:
+    stage.empty(JOBS, DEAD_JOBS)
+    stage.send(JOBS, {})
+    for _ in range(MOST_FAILURES):
+        stage.receive_in_vain(JOBS)
+    _, error = stage.hand_over("start_training", JOBS)
+    if not error:
+        assert stage.count(DEAD_JOBS) == 1
     return error
 
 

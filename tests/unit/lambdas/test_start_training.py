@@ -13,11 +13,13 @@ from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.outputs import Outputs, SupersededError
 from geoclusters.aws.queue import LaterError
 from geoclusters.environment import StartTrainingSettings
+from geoclusters.errors import EventError
 from geoclusters.run import RunRecord, Upload
 from geoclusters.status import State, Status
 from lambdas.start_training import handler as entry
 from lambdas.start_training.request import training_request
-from lambdas.start_training.start import Wait, start_training
+from lambdas.start_training.start import start_training
+from lambdas.start_training.wait import Wait
 from tests.unit.conftest import sqs_event
 
 MakeRecord = Callable[..., RunRecord]
@@ -25,6 +27,7 @@ MakeRecord = Callable[..., RunRecord]
 SETTINGS = StartTrainingSettings(
     data_bucket="data",
     jobs_queue_url="https://queue",
+    jobs_dead_letters_url="https://dead-letters",
     job_name_prefix="geoclusters-0123abcd",
     training_image="438346466558.dkr.ecr.eu-central-1.amazonaws.com/kmeans:1",
     training_role_arn="arn:aws:iam::111122223333:role/training",
@@ -220,6 +223,17 @@ def test_a_quota_of_zero_fails_at_once_and_is_named(s3: Any, record: RunRecord) 
     assert "“ml.m5.large for training job usage” is 0" in published(s3)["message"]
 
 
+def test_a_quota_smaller_than_one_job_fails_at_once_too(
+    s3: Any, record: RunRecord
+) -> None:
+    said = QUOTA.format(1, 0).replace("delta of 1", "delta of 2")
+    error = ("ResourceLimitExceeded", said)
+    assert start(s3, record, SageMaker(error)).state is State.FAILED
+    message = published(s3)["message"]
+    assert "may not use more than 1 at once" in message
+    assert "a job takes 2 (`instance_count`)" in message
+
+
 def test_a_request_that_sagemaker_refuses_fails_at_once(
     s3: Any, record: RunRecord
 ) -> None:
@@ -254,10 +268,14 @@ def test_no_job_is_started_for_a_run_that_has_ended(s3: Any, record: RunRecord) 
 
 
 class Queue:
-    """Records how long a message is hidden."""
+    """Records how long a message is hidden, and what is sent to where."""
 
     def __init__(self) -> None:
         self.visibility: list[int] = []
+        self.sent: list[tuple[str, str]] = []
+
+    def send_message(self, **request: Any) -> None:
+        self.sent.append((request["QueueUrl"], request["MessageBody"]))
 
     def change_message_visibility(self, **request: Any) -> None:
         self.visibility.append(request["VisibilityTimeout"])
@@ -289,3 +307,75 @@ def test_the_handler_starts_a_job_or_has_the_message_wait(
     assert len(answer["batchItemFailures"]) == failures
     assert queue.visibility == pytest.approx(visibility, rel=0.26)
     assert published(s3)["state"] == state
+
+
+@pytest.fixture
+def handed_over(
+    s3: Any, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Any, Queue]]:
+    """Hand a message over, which SageMaker answers with errors; see what came of it."""
+
+    def hand_over(
+        body: Any = None, *errors: tuple[str, str], receives: int, sent_s: float = NOW
+    ) -> tuple[Any, Queue]:
+        queue = Queue()
+        request = {"run_id": record.run_id, "attempt": 1}
+        event = sqs_event(request if body is None else body, receives=receives)
+        attributes = event["Records"][0]["attributes"]
+        attributes["SentTimestamp"] = str(int(sent_s * 1000))
+        monkeypatch.setattr("time.time", lambda: NOW + 60)
+        monkeypatch.setattr(
+            entry, "_resources", lambda: (SETTINGS, s3, SageMaker(*errors), queue)
+        )
+        try:
+            return entry.handler(event, None), queue
+        except (ClientError, EventError) as error:
+            return error, queue
+
+    return hand_over
+
+
+BROKEN, BUSY = ("InternalFailure", "oops"), ("ThrottlingException", "Rate exceeded")
+HandOver = Callable[..., tuple[Any, Queue]]
+
+
+@pytest.mark.parametrize("body", [None, {"no": "run"}])
+def test_a_message_that_failed_five_times_is_a_dead_letter(
+    handed_over: HandOver, body: Any
+) -> None:
+    for receives in range(1, 6):
+        error, queue = handed_over(body, BROKEN, receives=receives)
+        assert isinstance(error, Exception)
+        assert (len(queue.visibility), queue.sent) == (1, [])
+    answer, queue = handed_over(body, BROKEN, receives=6)
+    assert answer == {"batchItemFailures": []}  # and so Lambda deletes it
+    ((url, text),) = queue.sent
+    assert url == SETTINGS.jobs_dead_letters_url
+    assert "run" in text
+
+
+def test_a_run_that_waited_long_is_put_aside_after_five_failures_in_a_row_only(
+    handed_over: HandOver,
+) -> None:
+    for receives in (*range(1, 10), 11, 12):
+        answer, _ = handed_over(None, BUSY, receives=receives)
+        assert len(answer["batchItemFailures"]) == 1
+    for receives in range(13, 18):
+        error, queue = handed_over(None, BROKEN, receives=receives)
+        assert isinstance(error, ClientError)
+        assert queue.sent == []
+    _, queue = handed_over(None, BROKEN, receives=18)
+    assert len(queue.sent) == 1
+
+
+def test_a_run_sent_back_from_the_dead_letters_is_counted_anew(
+    handed_over: HandOver,
+) -> None:
+    for receives in range(1, 10):
+        handed_over(None, BUSY, receives=receives)
+    again = NOW + 30
+    for receives in range(1, 6):
+        error, _ = handed_over(None, BROKEN, receives=receives, sent_s=again)
+        assert isinstance(error, ClientError)
+    _, queue = handed_over(None, BROKEN, receives=6, sent_s=again)
+    assert len(queue.sent) == 1
