@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -171,8 +172,19 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of this cloud, whatever the user has configured."""
+        url = self.sagemaker_url if service == "sagemaker" else self.endpoint_url
+        no_proxies = botocore.config.Config(proxies={})
+        # Else AWS_CA_BUNDLE would count, which the user may have set.
+        verify = str(self._certificate) if self._secure else None
+        return self._session.client(
+            service, endpoint_url=url, config=no_proxies, verify=verify
+        )
+
+    @cached_property
+    def _session(self) -> Any:
+        """A session for all clients: each would read botocore's megabytes anew."""
         nothing = (None, None, None, None)
-        session: Any = boto3.Session(
+        return boto3.Session(
             aws_access_key_id="test",
             aws_secret_access_key="test",
             region_name=REGION,
@@ -183,13 +195,6 @@ class Cloud:
                     "credentials_file": (None, None, os.devnull, None),
                 }
             ),
-        )
-        url = self.sagemaker_url if service == "sagemaker" else self.endpoint_url
-        no_proxies = botocore.config.Config(proxies={})
-        # Else AWS_CA_BUNDLE would count, which the user may have set.
-        verify = str(self._certificate) if self._secure else None
-        return session.client(
-            service, endpoint_url=url, config=no_proxies, verify=verify
         )
 
     @property

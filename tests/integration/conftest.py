@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from geoclusters.run import Upload
 from geoclusters.status import State
 from local import deployment
 from local.cloud import Cloud
+from local.sagemaker.api import SETTINGS_PATH
 from operations import steps
 from tests.statuses import problem
 
@@ -131,6 +134,32 @@ class Pipeline:
         found = self.cloud.client("lambda").list_functions()["Functions"]
         (name,) = (f["FunctionName"] for f in found if having in f["FunctionName"])
         return str(name)
+
+    @contextmanager
+    def sagemaker_settings(self, **changes: Any) -> Iterator[None]:
+        """Change SageMaker's settings for a while."""
+        before = self._settings({})
+        self._settings(changes)
+        try:
+            yield
+        finally:
+            self._settings({name: before[name] for name in changes})
+
+    def _settings(self, changes: dict[str, Any]) -> Any:
+        url = self.cloud.sagemaker_url + SETTINGS_PATH
+        with urllib.request.urlopen(url, json.dumps(changes).encode()) as answer:
+            return json.load(answer)
+
+    def set_environment(self, having: str, **changes: str) -> dict[str, str]:
+        """Change a function's environment; return what it was before."""
+        functions = self.cloud.client("lambda")
+        name = self.function_name(having)
+        configuration = functions.get_function_configuration(FunctionName=name)
+        before: dict[str, str] = configuration["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**before, **changes}}
+        )
+        return {key: before[key] for key in changes}
 
     def upload_event(self, key: str, upload: Any) -> dict[str, Any]:
         """Return the event that told of an upload, as EventBridge sends it."""

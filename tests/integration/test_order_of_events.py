@@ -2,9 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +11,6 @@ from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.run import Upload
 from geoclusters.status import State
-from local import deployment
-from local.cloud import Cloud
 from tests.integration.conftest import Pipeline
 
 TOWNS = b"lat,lon\n" + b"".join(b"%d,%d\n" % (i % 60 + 1, i) for i in range(90))
@@ -165,33 +161,25 @@ def test_an_older_upload_that_is_read_after_a_newer_changes_nothing(
     assert pipeline.own_status(older["run_id"])["state"] == State.SUCCEEDED
 
 
-@pytest.fixture(scope="module")
-def slow_uploads(assembly: Path) -> Iterator[Pipeline]:
-    """A cloud where a job stays in Uploading after its model has landed."""
-    with Cloud(uploading_s=3) as cloud:
-        deployment.bootstrap(cloud)
-        yield Pipeline(cloud, deployment.deploy(cloud, app=assembly))
-
-
 def test_a_model_that_lands_before_its_job_is_completed_waits(
-    slow_uploads: Pipeline,
+    pipeline: Pipeline,
 ) -> None:
-    pipeline = slow_uploads
-    version = pipeline.upload("early.csv", TOWNS, k="3")
-    training = pipeline.wait("early.csv", version, State.TRAINING)
-    job_name = training["training_job"]
-    model = layout.model_key(training["run_id"], job_name)
+    with pipeline.sagemaker_settings(uploading_seconds=3):
+        version = pipeline.upload("early.csv", TOWNS, k="3")
+        training = pipeline.wait("early.csv", version, State.TRAINING)
+        job_name = training["training_job"]
+        model = layout.model_key(training["run_id"], job_name)
 
-    def landed() -> bool:
-        listing = pipeline.s3.list_objects_v2(Bucket=pipeline.bucket, Prefix=model)
-        return bool(listing["KeyCount"])
+        def landed() -> bool:
+            listing = pipeline.s3.list_objects_v2(Bucket=pipeline.bucket, Prefix=model)
+            return bool(listing["KeyCount"])
 
-    pipeline.until(landed, "the model")
-    job = _describe(pipeline, job_name)
-    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == (
-        "InProgress",
-        "Uploading",
-    )
-    done = pipeline.wait("early.csv", version, State.SUCCEEDED)
+        pipeline.until(landed, "the model")
+        job = _describe(pipeline, job_name)
+        assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == (
+            "InProgress",
+            "Uploading",
+        )
+        done = pipeline.wait("early.csv", version, State.SUCCEEDED)
     ended = _describe(pipeline, job_name)["TrainingEndTime"]
     assert datetime.fromisoformat(done["updated_at"]) > ended

@@ -39,18 +39,6 @@ def session(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> boto3.Sessio
     return boto3.Session()
 
 
-def set_environment(pipeline: Pipeline, having: str, **changes: str) -> dict[str, str]:
-    """Change a function's environment; return what it was before."""
-    functions = pipeline.cloud.client("lambda")
-    name = pipeline.function_name(having)
-    configuration = functions.get_function_configuration(FunctionName=name)
-    before: dict[str, str] = configuration["Environment"]["Variables"]
-    functions.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {**before, **changes}}
-    )
-    return {key: before[key] for key in changes}
-
-
 def sweep(pipeline: Pipeline) -> Any:
     """Start the sweep as its schedule does; return what it counted."""
     functions = pipeline.cloud.client("lambda")
@@ -86,8 +74,8 @@ def test_poison_is_answered_and_taken_up_again_after_a_mend(
 ) -> None:
     uploads = pipeline.queue_url("Ingest")
     be_received_once(pipeline, uploads)
-    before = set_environment(
-        pipeline, "Ingest", JOBS_QUEUE_URL=f"{uploads}-that-isnt-there"
+    before = pipeline.set_environment(
+        "Ingest", JOBS_QUEUE_URL=f"{uploads}-that-isnt-there"
     )
     version = pipeline.upload("poison.csv", TOWNS, k="3")
     graveyard = dead_letters(pipeline, uploads)
@@ -101,7 +89,7 @@ def test_poison_is_answered_and_taken_up_again_after_a_mend(
     assert sweep(pipeline)["answer_dead_letters"] == 0
     assert pipeline.messages(graveyard) == 1
 
-    set_environment(pipeline, "Ingest", **before)
+    pipeline.set_environment("Ingest", **before)
     assert sum(redrive(STACK, session).values()) == 1
 
     def succeeded() -> Any:

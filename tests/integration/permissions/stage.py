@@ -11,8 +11,6 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import IO, Any
@@ -33,7 +31,6 @@ from geoclusters.status import State, Status, status_of_job
 from lambdas.start_training.request import training_request
 from local.cloud import PROJECT, REGION
 from local.sagemaker.access import JUDGE_PATH, Access, Keys
-from local.sagemaker.api import SETTINGS_PATH
 from tests.integration.conftest import Pipeline
 from tests.integration.permissions.grants import Role, names
 from tests.integration.test_order_of_events import TOWNS
@@ -76,6 +73,7 @@ class Stage:
         self.roles = {
             name: Role(iam, arn, self.resources) for name, arn in arns.items()
         }
+        self._session: Any = boto3.Session(region_name=REGION)
         self._numbers = itertools.count(2)
         self._sweep: Sweep | None = None
 
@@ -122,14 +120,11 @@ class Stage:
         """Return a client with some keys."""
         cloud = self.pipeline.cloud
         where = cloud.sagemaker_url if service == "sagemaker" else cloud.endpoint_url
-        session: Any = boto3.Session(
-            keys.access_key_id,
-            keys.secret_access_key,
-            keys.session_token or None,
-            region_name=REGION,
-        )
-        return session.client(
+        return self._session.client(
             service,
+            aws_access_key_id=keys.access_key_id,
+            aws_secret_access_key=keys.secret_access_key,
+            aws_session_token=keys.session_token or None,
             endpoint_url=where,
             verify=self.certificate,
             config=Config(proxies={}, retries={"total_max_attempts": 1}),
@@ -306,7 +301,7 @@ class Stage:
     def endless_job(self, record: RunRecord) -> str:
         """Start a job that doesn't end by itself; return its name."""
         name = self.job_name(record)
-        with self.sagemaker_settings(uploading_seconds=3_600):
+        with self.pipeline.sagemaker_settings(uploading_seconds=3_600):
             self.start_job(record, name)
             self.pipeline.until(
                 lambda: self.is_there(layout.model_key(record.run_id, name)),
@@ -317,21 +312,6 @@ class Stage:
             )
         assert self.describe(name)["TrainingJobStatus"] == "InProgress"
         return name
-
-    @contextmanager
-    def sagemaker_settings(self, **changes: Any) -> Iterator[None]:
-        """Change SageMaker's settings for a while."""
-        before = self._settings({})
-        self._settings(changes)
-        try:
-            yield
-        finally:
-            self._settings({name: before[name] for name in changes})
-
-    def _settings(self, changes: dict[str, Any]) -> Any:
-        url = self.pipeline.cloud.sagemaker_url + SETTINGS_PATH
-        with urllib.request.urlopen(url, json.dumps(changes).encode()) as answer:
-            return json.load(answer)
 
     # --- the sweep --------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ def a_job_is_started_twice(stage: Stage) -> str:
 
 def a_job_waits_for_a_quota(stage: Stage) -> str:
     assert stage.endless  # uses the quota up
-    with stage.sagemaker_settings(quota=1):
+    with stage.pipeline.sagemaker_settings(quota=1):
         answer, error = _request(stage, stage.number())
     if not error:
         assert len(answer["batchItemFailures"]) == 1
