@@ -3,6 +3,7 @@
 from aws_cdk import aws_events as events
 
 from geoclusters import layout
+from infra.data_bucket import RUN_STATUSES
 
 
 def uploads(bucket_name: str) -> events.EventPattern:
@@ -20,8 +21,7 @@ def models(bucket_name: str) -> events.EventPattern:
 
 def statuses(bucket_name: str) -> events.EventPattern:
     """Return the pattern of the statuses that runs keep for themselves."""
-    key = f"{layout.RUNS_PREFIX}*/{layout.STATUS_NAME}"
-    return _object_created(bucket_name, {"wildcard": key})
+    return _object_created(bucket_name, {"wildcard": RUN_STATUSES})
 
 
 def failures(job_name_prefix: str) -> events.EventPattern:

@@ -24,8 +24,6 @@ from geoclusters.errors import BoundariesError
 
 #: So many features show which column names them.
 _SAMPLE: Final = 2000
-#: Types of geometries, by words in their names: areas, what may be anything, lines.
-_TYPES: Final = ("Polygon|Surface", "Unknown|Collection", "Line|Curve")
 _COORDINATE_BYTES: Final = 16
 _GEOJSON_ADVICE: Final = (
     "A GeoJSON file is one object with “features”; export it again, and upload that."

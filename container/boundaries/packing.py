@@ -8,7 +8,6 @@ import codecs
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -18,7 +17,9 @@ from container.boundaries.limits import (
     MOST_UNPACKED_BYTES,
     MOST_VERTICES,
 )
+from geoclusters import zip_archives
 from geoclusters.errors import BoundariesError
+from geoclusters.zip_archives import shown
 
 GEOJSON: Final = "GeoJSON"
 GEOPACKAGE: Final = "GeoPackage"
@@ -50,14 +51,6 @@ _OTHERS: Final = (
 )
 _TAR_MAGIC: Final = (257, b"ustar")
 
-_ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_ENCRYPTED: Final = 0x1 | 0x40
-#: The other methods that the standard library knows unpack without bound.
-_ZIP_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ZIP_ERRORS: Final = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError),
-    *(OverflowError, NotImplementedError),
-)
 #: What else people pack who have borders, by the endings of files.
 _OTHERS_PACKED: Final = (
     ("kml|kmz", "KML", EXPORT_ADVICE),
@@ -100,7 +93,7 @@ def unpack(data: bytes) -> Source:
     """
     if not data:
         raise BoundariesError("it is empty. " + _KINDS)
-    if data.startswith(_ZIP_MAGICS):
+    if data.startswith(zip_archives.MAGICS):
         return _unzip(data)
     return _plain(data)
 
@@ -153,7 +146,7 @@ def _unzip(data: bytes) -> Source:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _choose(archive)
-    except _ZIP_ERRORS as error:
+    except zip_archives.ERRORS as error:
         how = str(error)[:200] or type(error).__name__
         msg = f"it is a damaged zip archive ({how}). Pack it again, and upload that."
         raise BoundariesError(msg) from error
@@ -161,7 +154,7 @@ def _unzip(data: bytes) -> Source:
 
 def _choose(archive: zipfile.ZipFile) -> Source:
     """Return a shapefile, a GeoPackage or a GeoJSON file in an archive."""
-    members = [member for member in archive.infolist() if _is_plain(member)]
+    members = [member for member in archive.infolist() if zip_archives.is_plain(member)]
     if len(members) > MOST_ENTRIES:
         msg = f"it is a zip archive of more than {MOST_ENTRIES:,} files. {_PACK_ADVICE}"
         raise BoundariesError(msg)
@@ -196,19 +189,19 @@ def _shapefile(
         if kinds[shp.filename] in types
     ]
     if not ordered:
-        msg = f"its shapefile {_shown(found[0])} has no areas or lines, only points."
+        msg = f"its shapefile {shown(found[0])} has no areas or lines, only points."
         if all(kind is None for kind in kinds.values()):
-            msg = f"its {_shown(found[0])} is no shapefile, or damaged. {_PACK_ADVICE}"
+            msg = f"its {shown(found[0])} is no shapefile, or damaged. {_PACK_ADVICE}"
         raise BoundariesError(msg)
     shp = ordered[0]
-    stem = _path(shp)[:-4].casefold()
+    stem = zip_archives.path(shp)[:-4].casefold()
     parts = {
         _ending(member): member
         for member in members
-        if _path(member)[:-4].casefold() == stem
+        if zip_archives.path(member)[:-4].casefold() == stem
     }
     if "shx" not in parts:
-        msg = f"the .shx file of its shapefile {_shown(shp)} is missing. {_PACK_ADVICE}"
+        msg = f"the .shx file of its shapefile {shown(shp)} is missing. {_PACK_ADVICE}"
         raise BoundariesError(msg)
     notes = _notes_on_others(shp, found, "shp")
     return _packed_alone(archive, shp, parts)._replace(notes=notes)
@@ -249,7 +242,7 @@ def _packed_alone(
 def _check_length(shp: zipfile.ZipInfo, data: bytes) -> None:
     """Refuse a .shp file that ends before the length in its header."""
     if len(data) < _SHP_HEADER_BYTES or len(data) < 2 * int.from_bytes(data[24:28]):
-        msg = f"its {_shown(shp)} is cut off. Export or download it again."
+        msg = f"its {shown(shp)} is cut off. Export or download it again."
         raise BoundariesError(msg)
 
 
@@ -271,12 +264,12 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _check_readable(member: zipfile.ZipInfo) -> None:
-    if member.flag_bits & _ENCRYPTED:
-        msg = f"its {_shown(member)} is encrypted. Pack it without a password."
+    if zip_archives.is_encrypted(member):
+        msg = f"its {shown(member)} is encrypted. Pack it without a password."
         raise BoundariesError(msg)
-    if member.compress_type not in _ZIP_METHODS:
+    if not zip_archives.is_unpackable(member):
         msg = (
-            f"its {_shown(member)} is compressed by a method that is not supported. "
+            f"its {shown(member)} is compressed by a method that is not supported. "
             "Pack it with the usual one, “deflate”."
         )
         raise BoundariesError(msg)
@@ -306,27 +299,8 @@ def _notes_on_others(
 ) -> tuple[str, ...]:
     if len(found) == 1:
         return ()
-    return (f"Of its {len(found)} .{ending} files {_shown(used)} was read.",)
-
-
-def _path(member: zipfile.ZipInfo) -> str:
-    return member.filename.replace("\\", "/")  # some programs for Windows write that
+    return (f"Of its {len(found)} .{ending} files {shown(used)} was read.",)
 
 
 def _ending(member: zipfile.ZipInfo) -> str:
-    return _path(member).rpartition("/")[2].rpartition(".")[2].lower()
-
-
-def _is_plain(member: zipfile.ZipInfo) -> bool:
-    """Return whether it is a file that its packer knows of: no folder, not hidden."""
-    folders_and_name = _path(member).split("/")
-    return folders_and_name[-1] != "" and not any(
-        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
-        for part in folders_and_name
-    )
-
-
-def _shown(member: zipfile.ZipInfo) -> str:
-    """Return a name for a message: quoted, not too long, control characters escaped."""
-    name = member.filename
-    return repr(name if len(name) <= 80 else f"…{name[-80:]}")
+    return zip_archives.path(member).rpartition("/")[2].rpartition(".")[2].lower()

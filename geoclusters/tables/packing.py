@@ -4,14 +4,15 @@ import contextlib
 import io
 import itertools
 import re
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import BinaryIO, Final, NamedTuple
 
+from geoclusters import zip_archives
 from geoclusters.errors import TableError
+from geoclusters.zip_archives import shown
 
 #: So much is read, and unpacked, at a time: it fits a processor's cache.
 _READ_BYTES: Final = 256 * 1024
@@ -33,13 +34,7 @@ TOO_LARGE_ADVICE: Final = (
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
-#: Of a zip's first file, of a zip without files, and of one in several parts.
-_ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-#: Bits of a file's flags: encrypted, by whatever method.
-_ENCRYPTED: Final = 0x1 | 0x40
-#: The other methods that the standard library knows unpack without bound.
-_ZIP_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-#: Their names, and those of methods that it doesn't know, by PKWARE's APPNOTE 4.4.5.
+#: Methods that aren't read, by PKWARE's APPNOTE 4.4.5.
 _OTHER_METHODS: Final = {
     9: "Deflate64",
     12: "bzip2",
@@ -50,12 +45,6 @@ _OTHER_METHODS: Final = {
 }
 #: What is told in other words: the file begins as an archive does.
 _NO_END: Final = {"File is not a zip file": "its end is missing"}
-#: What `zipfile` raises at damage, by trial; OSError is also what a negative seek is.
-_ZIP_ERRORS: Final = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
-    *(ValueError, OverflowError, NotImplementedError),
-)
-
 _GIS: Final = "Open it in a GIS program such as QGIS, export its points as CSV"
 _EXCEL: Final = "Save the sheet as “CSV UTF-8”"
 _ALONE: Final = "Pack the table alone, and once"
@@ -120,7 +109,7 @@ def unpack(file: BinaryIO, *, most_bytes: int | None = None) -> Unpacked:
     start = b""
     while len(start) < 4 and (more := file.read(_READ_BYTES)):
         start += more
-    if start.startswith(_ZIP_MAGICS):
+    if start.startswith(zip_archives.MAGICS):
         return _unzip(file, most_bytes)
     stream = itertools.chain([start], iter(partial(file.read, _READ_BYTES), b""))
     if start.startswith(_GZIP_MAGIC):
@@ -222,18 +211,18 @@ def _unzip(file: BinaryIO, most_bytes: int | None) -> Unpacked:
     with _damage_told(source):
         archive = zipfile.ZipFile(source)
     member = _choose(archive.infolist())
-    if member.flag_bits & _ENCRYPTED:
+    if zip_archives.is_encrypted(member):
         msg = (
-            f"{_shown(member.filename)} in the zip archive is encrypted. Pack it "
+            f"{shown(member)} in the zip archive is encrypted. Pack it "
             "without a password."
         )
         raise TableError(msg)
-    if member.compress_type not in _ZIP_METHODS:
+    if not zip_archives.is_unpackable(member):
         method = _OTHER_METHODS.get(
             member.compress_type, f"number {member.compress_type}"
         )
         msg = (
-            f"{_shown(member.filename)} in the zip archive is compressed by a method "
+            f"{shown(member)} in the zip archive is compressed by a method "
             f"that is not supported ({method}). Pack it with the usual one, “deflate”, "
             "or with gzip."
         )
@@ -296,7 +285,7 @@ class _Source:
 def _damage_told(source: _Source) -> Iterator[None]:
     try:
         yield
-    except _ZIP_ERRORS as error:
+    except zip_archives.ERRORS as error:
         if source.failure is not None:
             raise source.failure from None
         how = str(error) or type(error).__name__
@@ -314,13 +303,13 @@ def _damaged_zip(how: str) -> TableError:
 def _choose(members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     """Return the one table of a zip archive."""
     _check_document(members)
-    files = [member for member in members if _is_plain(member)]
+    files = [member for member in members if zip_archives.is_plain(member)]
     if tables := _ending_in(_CSV, files) or _ending_in(_TSV, files):
         return _only(tables)
     for endings, what, advice in _NO_TABLES:
         if found := _ending_in(endings, files):
             msg = (
-                f"The zip archive holds {what} ({_shown(found[0].filename)}), not a "
+                f"The zip archive holds {what} ({shown(found[0])}), not a "
                 f"CSV file. {advice}, and upload that."
             )
             raise TableError(msg)
@@ -337,7 +326,7 @@ def _choose(members: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
 
 def _check_document(members: Sequence[zipfile.ZipInfo]) -> None:
     """Refuse documents that are zip archives themselves."""
-    names = [_path(member) for member in members]
+    names = [zip_archives.path(member) for member in members]
     if not any(name in _DOCUMENT_MARKS for name in names):
         return
     for pattern, what, advice in _DOCUMENTS:
@@ -356,19 +345,6 @@ def _only(tables: Sequence[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     return tables[0]
 
 
-def _path(member: zipfile.ZipInfo) -> str:
-    return member.filename.replace("\\", "/")  # some programs for Windows write that
-
-
-def _is_plain(member: zipfile.ZipInfo) -> bool:
-    """Return whether it is a file that its packer knows of: no folder, not hidden."""
-    folders_and_name = _path(member).split("/")
-    return folders_and_name[-1] != "" and not any(
-        part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
-        for part in folders_and_name
-    )
-
-
 def _ending_in(
     endings: str, members: Sequence[zipfile.ZipInfo]
 ) -> list[zipfile.ZipInfo]:
@@ -377,14 +353,6 @@ def _ending_in(
 
 
 def _listed(members: Sequence[zipfile.ZipInfo]) -> str:
-    names = ", ".join(_shown(member.filename) for member in members[:_MOST_NAMED])
+    names = ", ".join(shown(member) for member in members[:_MOST_NAMED])
     more = len(members) - _MOST_NAMED
     return f"{names} and {more:,} more" if more > 0 else names
-
-
-def _shown(name: str) -> str:
-    """Return a name for a message as `errors.quoted` does, but the end of a long one.
-
-    At its start stand the folders that all files of an archive may lie in.
-    """
-    return repr(name if len(name) <= 80 else f"…{name[-80:]}")
