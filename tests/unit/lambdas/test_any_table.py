@@ -225,7 +225,7 @@ def renumbered(body: bytes, notes: int) -> bytes:
     return bytes(places.encode(part))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), way=ways())
 def test_a_run_is_the_same_however_its_table_is_written(
     data: st.DataObject, way: Way

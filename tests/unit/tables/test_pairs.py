@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -258,19 +258,30 @@ def test_every_style_gives_its_numbers_back(
     assert found == pytest.approx((latitude, longitude), abs=1e-9)
 
 
+@settings(max_examples=20)
 @given(
-    latitude=st.floats(-90, 90),
-    longitude=st.floats(-180, 180),
-    separator=st.sampled_from([", ", ",", "; ", " ", "", "\n", " | "]),
-    turned=st.booleans(),
+    pairs=st.lists(
+        st.tuples(
+            st.floats(-90, 90),
+            st.floats(-180, 180),
+            st.sampled_from([", ", ",", "; ", " ", "", "\n", " | "]),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=20,
+    )
 )
 def test_pairs_with_minutes_come_back_to_a_tenth_of_a_second(
-    latitude: float, longitude: float, separator: str, turned: bool
+    pairs: list[tuple[float, float, str, bool]],
 ) -> None:
-    halves = [_dms(latitude, "NS"), _dms(longitude, "EW")]
-    text = separator.join(halves[::-1] if turned else halves)
-    [found] = values(split(pl.Series([text])))
-    assert found == pytest.approx((latitude, longitude), abs=0.051 / 3600)
+    texts = []
+    for latitude, longitude, separator, turned in pairs:
+        halves = [_dms(latitude, "NS"), _dms(longitude, "EW")]
+        texts.append(separator.join(halves[::-1] if turned else halves))
+    expected = [pair[:2] for pair in pairs]
+    assert values(split(pl.Series(texts))) == [
+        pytest.approx(pair, abs=0.051 / 3600) for pair in expected
+    ]
 
 
 def _array(*numbers: float) -> NDArray[np.float64]:

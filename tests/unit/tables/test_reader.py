@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from geoclusters.errors import TableError
@@ -149,7 +149,6 @@ def reference(text: str) -> list[tuple[int, float, float]] | None:
     return places
 
 
-@settings(max_examples=300)
 @given(
     rows=st.lists(st.tuples(FIELDS, NUMBERS, FIELDS), max_size=12),
     raw=st.booleans(),
@@ -177,7 +176,6 @@ def test_whatever_the_csv_module_reads_is_read_alike_in_any_blocks(
         assert read(source) == expected
 
 
-@settings(max_examples=300)
 @given(
     body=st.text(alphabet='a1",\r\n', max_size=60),
     blocks_bytes=st.tuples(st.integers(1, 60), st.integers(1, 60)),
@@ -323,7 +321,6 @@ ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]
 COORDINATES = st.floats(-80, 80, allow_subnormal=False).map(lambda x: round(x, 6))
 
 
-@settings(max_examples=300)
 @given(
     rows=st.lists(
         st.tuples(st.text("Zürich ß, 'e", max_size=9), COORDINATES, COORDINATES),
