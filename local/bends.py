@@ -5,13 +5,19 @@ pinned in ``local/requirements.in``; look here first when that version is lifted
 """
 
 import base64
+import hashlib
 import http.client
 import json
+import tempfile
+import threading
+import zipfile
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ministack.app
-from ministack.core import iam_actions, iam_evaluator
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.lambda_runtime import execution_credentials
 from ministack.core.responses import (
     get_account_id,
@@ -43,6 +49,7 @@ def apply(runtime_port: int) -> None:
     _run_image_functions_in_our_runtime(runtime_port)
     _listen_on_one_port()
     _know_which_repository_is_described()
+    _unpack_code_once()
 
 
 def _open_doors_for_the_sagemaker_stand_in() -> None:
@@ -263,3 +270,36 @@ def _know_which_repository_is_described() -> None:
         )
 
     iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def _unpack_code_once() -> None:
+    """Let the workers of a function share its code.
+
+    ministack unpacks a function's zip for each of its workers, and anew when one is
+    replaced; that of `ingest` is 240 MB. On AWS a function can't write there either.
+    """
+    lambda_runtime.zipfile = SimpleNamespace(
+        **vars(zipfile) | {"ZipFile": _SharedZipFile}
+    )
+
+
+class _SharedZipFile(zipfile.ZipFile):
+    """An archive that is unpacked once, whoever asks for it."""
+
+    _lock = threading.Lock()
+
+    def extractall(
+        self, path: Any = None, members: Any = None, pwd: Any = None
+    ) -> None:
+        assert self.filename is not None
+        content = Path(self.filename).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        shared = Path(tempfile.gettempdir(), "code", digest)
+        with self._lock:
+            if not shared.exists():
+                unpacked = shared.with_suffix(".part")
+                super().extractall(unpacked, members, pwd)
+                unpacked.rename(shared)
+        where = Path(path)
+        where.rmdir()
+        where.symlink_to(shared)

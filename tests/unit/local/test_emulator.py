@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any
@@ -161,6 +162,32 @@ def test_a_message_waits_as_long_as_the_function_says(
     (first, _), (second, _) = received
     assert 0.9 < second - first < 4
     assert [count for _, count in received] == ["1", "2"]
+
+
+def test_workers_share_a_functions_code(cloud: Cloud) -> None:
+    def code(source: str) -> bytes:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("main.py", source)
+        return file.getvalue()
+
+    functions, iam = cloud.client("lambda"), cloud.client("iam")
+    trust = json.dumps({"Statement": []})
+    role = iam.create_role(RoleName="sharing", AssumeRolePolicyDocument=trust)["Role"]
+    where = "import os\ndef handler(*_):\n    return os.path.realpath(__file__)\n"
+    found = {}
+    for name, source in (("one", where), ("same", where), ("other", where + "\n")):
+        functions.create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Role=role["Arn"],
+            Handler="main.handler",
+            Code={"ZipFile": code(source)},
+        )
+        answer = functions.invoke(FunctionName=name)
+        assert "FunctionError" not in answer
+        found[name] = json.load(answer["Payload"])
+    assert found["one"] == found["same"] != found["other"]
 
 
 def test_the_stand_ins_events_reach_the_rules(cloud: Cloud) -> None:
