@@ -283,10 +283,11 @@ def _unpack_code_once() -> None:
     )
 
 
+_UNPACKING = threading.Lock()
+
+
 class _SharedZipFile(zipfile.ZipFile):
     """An archive that is unpacked once, whoever asks for it."""
-
-    _lock = threading.Lock()
 
     def extractall(
         self, path: Any = None, members: Any = None, pwd: Any = None
@@ -295,7 +296,7 @@ class _SharedZipFile(zipfile.ZipFile):
         content = Path(self.filename).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         shared = Path(tempfile.gettempdir(), "code", digest)
-        with self._lock:
+        with _UNPACKING:
             if not shared.exists():
                 unpacked = shared.with_suffix(".part")
                 super().extractall(unpacked, members, pwd)

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -164,30 +165,41 @@ def test_a_message_waits_as_long_as_the_function_says(
     assert [count for _, count in received] == ["1", "2"]
 
 
-def test_workers_share_a_functions_code(cloud: Cloud) -> None:
-    def code(source: str) -> bytes:
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("main.py", source)
-        return file.getvalue()
-
-    functions, iam = cloud.client("lambda"), cloud.client("iam")
+def test_workers_that_start_at_once_share_their_functions_code(cloud: Cloud) -> None:
+    source = (
+        "import os, time\n"
+        "def handler(*_):\n"
+        "    time.sleep(0.5)\n"
+        "    return [os.getpid(), os.path.realpath(__file__)]\n"
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("main.py", source)
+        for number in range(500):
+            code.writestr(f"package/module_{number}.py", "")
     trust = json.dumps({"Statement": []})
-    role = iam.create_role(RoleName="sharing", AssumeRolePolicyDocument=trust)["Role"]
-    where = "import os\ndef handler(*_):\n    return os.path.realpath(__file__)\n"
-    found = {}
-    for name, source in (("one", where), ("same", where), ("other", where + "\n")):
-        functions.create_function(
-            FunctionName=name,
-            Runtime="python3.11",
-            Role=role["Arn"],
-            Handler="main.handler",
-            Code={"ZipFile": code(source)},
-        )
-        answer = functions.invoke(FunctionName=name)
-        assert "FunctionError" not in answer
-        found[name] = json.load(answer["Payload"])
-    assert found["one"] == found["same"] != found["other"]
+    role = cloud.client("iam").create_role(
+        RoleName="sharing", AssumeRolePolicyDocument=trust
+    )
+    functions = cloud.client("lambda")
+    functions.create_function(
+        FunctionName="sharing",
+        Runtime="python3.11",
+        Role=role["Role"]["Arn"],
+        Handler="main.handler",
+        Code={"ZipFile": archive.getvalue()},
+    )
+
+    def invoke(_: int) -> Any:
+        answer = functions.invoke(FunctionName="sharing")
+        found = json.load(answer["Payload"])
+        assert "FunctionError" not in answer, found
+        return found
+
+    with ThreadPoolExecutor(4) as callers:
+        processes, files = zip(*callers.map(invoke, range(4)), strict=True)
+    assert len(set(processes)) > 1
+    assert len(set(files)) == 1
 
 
 def test_the_stand_ins_events_reach_the_rules(cloud: Cloud) -> None:
