@@ -14,7 +14,12 @@ export PYTHONWARNINGS :=
 # Byte code is kept: mxnet alone takes 5 s longer to import without.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo redrive smoke-aws test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
+# Two at a time, each part's words together when it ends.
+ifneq ($(filter check test,$(MAKECMDGOALS)),)
+MAKEFLAGS += --jobs=2 --output-sync=target
+endif
+
+.PHONY: help demo redrive smoke-aws test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-style check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -24,8 +29,7 @@ demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cl
 
 SUITES := test-integration test-unit test-container test-faults-of-report test-faults-of-others test-sdk test-browser test-infrastructure
 
-test: ## every test but those of `make soak` and `make test-image`, two suites at a time
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(SUITES)
+test: $(SUITES) ## every test but those of `make soak` and `make test-image`, two suites at a time
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/unit --cov
@@ -63,10 +67,11 @@ soak: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## many 
 synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to cdk.out
 	$(CDK) synth --quiet
 
-check: .venv/dev .venv-cloud/ready node_modules/ready ## lint, types, template rules
+check: check-style check-types check-template ## lint, types, template rules
+
+check-style: .venv/dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-template
 
 check-types: .venv/dev .venv-cloud/ready
 	.venv/bin/mypy .

@@ -109,8 +109,8 @@ class Cloud:
                 (self.state / name).mkdir()
             if self._secure:
                 certificate.make(self._certificate, self._key)
-            for child in self._start_children():
-                cleanup.callback(child.stop)
+            for child, patience_s in self._start_children():
+                cleanup.callback(child.stop, patience_s)
                 self._children.append(child)
             for child in self._children:
                 child.wait_until_ready(self._ready_timeout_s)
@@ -232,10 +232,12 @@ class Cloud:
             )
         return state
 
-    def _start_children(self) -> Iterator[Child]:
-        yield self._runtime()
-        yield self._sagemaker()
-        yield self._emulator()
+    def _start_children(self) -> Iterator[tuple[Child, float]]:
+        """Yield the servers, each with how many seconds it is given to end."""
+        yield self._runtime(), 5
+        yield self._sagemaker(), 5
+        # It would wait for connections that its clients keep open and don't use.
+        yield self._emulator(), 0.5
 
     def _runtime(self) -> Child:
         options: list[str | Path] = ["--root", PROJECT, "--logs", self.logs]
