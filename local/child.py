@@ -48,6 +48,8 @@ class Child:
     command
         Interpreter, ``-m``, ``local.lifeline`` and so on; standard input is the
         lifeline.
+    patience_s
+        How long it may take to end when it is asked to.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Child:
         cwd: Path,
         env: Mapping[str, str],
         logs: Path,
+        patience_s: float = 5,
     ) -> None:
         self.name = name
+        self._patience_s = patience_s
         self.port = port
         self.log = logs / f"{name}.log"
         self._stopped = False
@@ -118,14 +122,14 @@ class Child:
                 f"The end of its log:\n{log_tail(self.log)}"
             )
 
-    def stop(self, patience_s: float = 5) -> None:
+    def stop(self) -> None:
         """End the process and everything in its group; safe to call twice."""
         if self._stopped:
             return
         self._stopped = True
         self._signal_group(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(patience_s)
+            self._process.wait(self._patience_s)
         # Workers may outlive the leader: the group is killed before the leader is
         # forgotten, as its id is the leader's.
         self._signal_group(signal.SIGKILL)

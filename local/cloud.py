@@ -109,8 +109,8 @@ class Cloud:
                 (self.state / name).mkdir()
             if self._secure:
                 certificate.make(self._certificate, self._key)
-            for child, patience_s in self._start_children():
-                cleanup.callback(child.stop, patience_s)
+            for child in self._start_children():
+                cleanup.callback(child.stop)
                 self._children.append(child)
             for child in self._children:
                 child.wait_until_ready(self._ready_timeout_s)
@@ -232,12 +232,10 @@ class Cloud:
             )
         return state
 
-    def _start_children(self) -> Iterator[tuple[Child, float]]:
-        """Yield the servers, each with how many seconds it is given to end."""
-        yield self._runtime(), 5
-        yield self._sagemaker(), 5
-        # It would wait for connections that its clients keep open and don't use.
-        yield self._emulator(), 0.5
+    def _start_children(self) -> Iterator[Child]:
+        yield self._runtime()
+        yield self._sagemaker()
+        yield self._emulator()
 
     def _runtime(self) -> Child:
         options: list[str | Path] = ["--root", PROJECT, "--logs", self.logs]
@@ -282,7 +280,8 @@ class Cloud:
                 "MINISTACK_SSL_CERT": str(self._certificate),
                 "MINISTACK_SSL_KEY": str(self._key),
             }
-        return self._child("local.emulator", self._port, options, env)
+        # It would wait for connections that its clients keep open and don't use.
+        return self._child("local.emulator", self._port, options, env, patience_s=0.5)
 
     def _between(self) -> dict[str, str]:
         """Return what leads functions through what stands before this cloud."""
@@ -300,6 +299,8 @@ class Cloud:
         port: int,
         options: list[str | Path],
         env: Mapping[str, str],
+        *,
+        patience_s: float = 5,
     ) -> Child:
         command: list[str | Path] = [CLOUD_PYTHON, "-m", "local.lifeline"]
         if self._wanted_state is None:
@@ -312,6 +313,7 @@ class Cloud:
             cwd=PROJECT,
             env=env,
             logs=self.logs,
+            patience_s=patience_s,
         )
 
     def _bare_environment(self) -> dict[str, str]:
