@@ -21,7 +21,8 @@ from geoclusters.status import State
 from tests.integration.conftest import Pipeline
 
 RUNS = 5
-STARTS = 50
+#: (`make bench-quality` takes 50 of them.)
+STARTS = 10
 
 Floats = NDArray[np.float64]
 Row = dict[str, str]
@@ -38,10 +39,9 @@ class Table(NamedTuple):
         return list(csv.DictReader(io.StringIO(self.path.read_text("utf-8-sig"))))
 
     def in_orders(self) -> dict[str, bytes]:
-        """Return the file as it is, sorted by longitude, and wholly shuffled."""
+        """Return the file sorted by longitude, and wholly shuffled."""
         rows = self.rows()
         return {
-            "plain": self.path.read_bytes(),
             # (Blank ones come first: a NaN among the keys would leave runs unsorted.)
             "sorted": to_csv(
                 sorted(rows, key=lambda row: float(row[self.longitude] or "-inf"))
@@ -150,6 +150,6 @@ def test_clusters_are_nearly_the_best_whatever_the_order_of_the_file(
 ) -> None:
     table = Table(shared_data / path, *columns)
     ratios = ratios_to_best(pipeline, table, k, name=request.node.callspec.id)
-    assert ratios["plain"] <= bound
+    assert ratios["shuffled"] <= bound
     assert ratios["sorted"] <= bound
     assert ratios["sorted"] <= 1.03 * ratios["shuffled"]
