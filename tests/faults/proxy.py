@@ -6,6 +6,7 @@ is the first and its retries. So a call that fails, fails at each try.
 
 import http.client
 import re
+import select
 import socket
 import sys
 import threading
@@ -161,6 +162,14 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
+        def setup(self) -> None:
+            super().setup()
+            self._upstream = _Upstream()
+
+        def finish(self) -> None:
+            self._upstream.close()
+            super().finish()
+
         def _serve(self) -> None:
             request = Request(
                 self.command,
@@ -172,7 +181,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
             answer = None
             if fault is None or fault.after:
                 port = proxy.upstream(request.service)
-                answer = _forward(port, proxy.adapt(request))
+                answer = self._upstream.forward(port, proxy.adapt(request))
             if fault is None:
                 assert answer is not None
                 self._reply(request, *answer)
@@ -186,12 +195,20 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                return self._read(int(self.headers.get("Content-Length", 0)))
             body = b""
-            while size := int(self.rfile.readline(), 16):
-                body += self.rfile.read(size)
+            while size := int(self.rfile.readline() or self._read(1), 16):
+                body += self._read(size)
                 self.rfile.readline()
             self.rfile.readline()
+            return body
+
+        def _read(self, size: int) -> bytes:
+            """Read all of it: a process that is killed may have sent less."""
+            body = self.rfile.read(size)
+            if len(body) < size:
+                msg = "the request is cut off"
+                raise ConnectionResetError(msg)
             return body
 
         def _reply(
@@ -214,9 +231,19 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _forward(port: int, request: Request) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    try:
+class _Upstream:
+    """Connections of one thread to the emulators, by port."""
+
+    def __init__(self) -> None:
+        self._connections: dict[int, http.client.HTTPConnection] = {}
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def forward(self, port: int, request: Request) -> tuple[int, dict[str, str], bytes]:
+        """Pass a request on; return the answer."""
+        connection = self._connection(port)
         headers = {
             name: value
             for name, value in request.headers.items()
@@ -232,8 +259,16 @@ def _forward(port: int, request: Request) -> tuple[int, dict[str, str], bytes]:
             and (request.method == "HEAD" or name.lower() != "content-length")
         }
         return answer.status, kept, body
-    finally:
-        connection.close()
+
+    def _connection(self, port: int) -> http.client.HTTPConnection:
+        """Return one that is open still, or will be opened."""
+        connection = self._connections.setdefault(
+            port, http.client.HTTPConnection("127.0.0.1", port)
+        )
+        # What can be read before anything is asked is its end.
+        if connection.sock and select.select([connection.sock], [], [], 0)[0]:
+            connection.close()
+        return connection
 
 
 def _error(request: Request, kind: str) -> tuple[int, dict[str, str], bytes]:
