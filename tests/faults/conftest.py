@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from geoclusters import layout
+from geoclusters.aws.events import object_created
 from geoclusters.run import RunRecord
 from lambdas.start_training.request import training_request
 from local.cloud import Cloud
@@ -16,7 +17,7 @@ from tests.faults.trying import (
     job_of,
     start_training_settings,
 )
-from tests.faults.world import BUCKET, World
+from tests.faults.world import World
 
 
 @pytest.fixture(scope="session")
@@ -36,17 +37,12 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="session")
 def trained(world: World) -> RunRecord:
     """A run up to its model: what ingest wrote, and a job that is Completed."""
-    key = "input/depots.csv"
-    etag = world.put(key, TABLE)["ETag"].strip('"')
-    identity = {"key": key, "etag": etag, "sequencer": "0A"}
-    made = {**identity, "size": len(TABLE)}
-    event = world.received(
-        "uploads_queue", {"detail": {"bucket": {"name": BUCKET}, "object": made}}
-    )
+    created = world.created("input/depots.csv", TABLE)
+    event = world.received("uploads_queue", created)
     with Function(world, "lambdas.ingest.handler", ingest_settings(world)) as function:
         assert "error" not in function.invoke(event)
-    run_id = layout.run_id(bucket=BUCKET, **identity)
     world.take("jobs_queue")
+    run_id = object_created(created).run_id
     record = RunRecord.from_json(world.read(layout.run_record_key(run_id)))
     job_name = job_of(record)
     settings = start_training_settings(world)

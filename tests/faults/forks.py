@@ -6,20 +6,22 @@ it is killed, the next one is forked: in milliseconds, where importing takes sec
 """
 
 import os
+from typing import Any, Final
 
 import boto3
 
 from tests.faults import worker
 
 #: What functions have clients of: botocore reads a service's description once.
-_SERVICES = ("s3", "sagemaker", "sns", "sqs")
+_SERVICES: Final = ("s3", "sagemaker", "sns", "sqs")
 
 
 def main() -> None:
     """Have workers work until standard input ends."""
     handler, answers = worker.prepared()
+    client: Any = boto3.client
     for service in _SERVICES:
-        boto3.client(service)  # which connects to nothing
+        client(service)  # which connects to nothing
     while True:
         pid = os.fork()
         if not pid:

@@ -58,15 +58,15 @@ class Function:
                 pass
             self._process = None
 
-    def invoke(self, event: Any, fault: Fault | None = None) -> Any:
+    def invoke(self, event: Any, *faults: Fault) -> Any:
         """Hand an event to the function; return its answer, None if it was killed."""
         process = self._running()
-        self._world.proxy.begin(fault, self._kill)
+        self._world.proxy.begin(*faults, kill=self._kill)
         print(json.dumps(event), file=_pipe(process.stdin), flush=True)
         line = _pipe(process.stdout).readline()
         assert line, "the function's processes ended"
         if line.startswith(_READY):
-            assert fault is not None and fault.kind == "kill", "the worker died"
+            assert any(fault.kind == "kill" for fault in faults), "the worker died"
             self._worker = _pid(line)
             return None
         return json.loads(line)

@@ -74,7 +74,8 @@ class Request:
         key = re.sub(r"[0-9a-f]{20}", "*", key)
         key = re.sub(r"/model/[^/]+/", "/model/*/", key)
         key = re.sub(r"(part-)\d{5}", r"\1*", key)
-        key = re.sub(r"^(output/|input/)[^/.]+", r"\1*", key)
+        key = re.sub(r"^input/[^/.]+", "input/*", key)
+        key = re.sub(r"^output/[^/]+", "output/*", key)
         return f"{operation} {key}"
 
 
@@ -92,7 +93,7 @@ class FaultProxy:
     #: The calls since `begin`, in their order, by name.
     calls: list[str] = field(default_factory=list)
     _faults: dict[str, Fault | None] = field(default_factory=dict)
-    _fault: Fault | None = None
+    _wanted: tuple[Fault, ...] = ()
     _kill: Callable[[], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -114,13 +115,11 @@ class FaultProxy:
         """Where a function finds its cloud."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def begin(
-        self, fault: Fault | None = None, kill: Callable[[], None] | None = None
-    ) -> None:
-        """Forget the calls so far; let one of those that come fail, if any."""
+    def begin(self, *faults: Fault, kill: Callable[[], None] | None = None) -> None:
+        """Forget the calls so far; let some of those that come fail."""
         with self._lock:
             self.calls, self._faults = [], {}
-            self._fault, self._kill = fault, kill
+            self._wanted, self._kill = faults, kill
 
     def fault_of(self, request: Request) -> Fault | None:
         """Record a request; return what is to go wrong with it."""
@@ -135,8 +134,8 @@ class FaultProxy:
 
     def decide(self, call: str, nth: int) -> Fault | None:
         """Return what is to go wrong with a call, if anything."""
-        fault = self._fault
-        return fault if fault is not None and fault[:2] == (call, nth) else None
+        wanted = (fault for fault in self._wanted if fault[:2] == (call, nth))
+        return next(wanted, None)
 
     def adapt(self, request: Request) -> Request:
         """Return what is passed on of a request."""

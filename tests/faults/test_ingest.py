@@ -1,42 +1,76 @@
-"""From an upload to a run that waits to be trained."""
+"""From an upload to a run that waits to be trained, or to what is wrong with it."""
 
+import io
+import itertools
+import zipfile
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
 
 from geoclusters import layout
+from geoclusters.aws.events import object_created
+from geoclusters.run import Upload
 from tests.faults import calls
+from tests.faults.calls import Calls
 from tests.faults.function import Function
-from tests.faults.trying import (
-    TABLE,
-    check_status,
-    ingest_settings,
-    try_all,
-)
-from tests.faults.world import BUCKET, World
+from tests.faults.trying import TABLE, check_status, ingest_settings, try_all
+from tests.faults.world import World
+
+Check = Callable[[Upload], None]
 
 
-def test_ingest(world: World) -> None:
-    numbers = iter(range(10_000))
-    run_id = ""
-    prefix = ""
+@pytest.fixture(scope="module")
+def function(world: World) -> Iterator[Function]:
+    with Function(world, "lambdas.ingest.handler", ingest_settings(world)) as function:
+        yield function
+
+
+def try_ingest(
+    world: World,
+    function: Function,
+    known: Calls,
+    check: Check,
+    *,
+    name: str,
+    body: bytes = TABLE,
+    encode: Callable[[str], str] = str,
+    **options: Any,
+) -> None:
+    """Let each call fail that is made for uploads of some name, as `try_all` does."""
+    numbers = itertools.count()
+    upload: Any = None
 
     def prepare() -> Any:
-        nonlocal run_id, prefix
-        key = f"input/case-{next(numbers)}.csv"
-        etag = world.put(key, TABLE)["ETag"].strip('"')
-        world.put(key.replace(".csv", ".json"), b'{"k": 4}')
-        identity = {"key": key, "etag": etag, "sequencer": "0A"}
-        run_id = layout.run_id(bucket=BUCKET, **identity)
-        prefix = layout.output_prefix(key)
-        world.take("jobs_queue")
-        made = {**identity, "size": len(TABLE)}
-        return world.received(
-            "uploads_queue", {"detail": {"bucket": {"name": BUCKET}, "object": made}}
-        )
+        nonlocal upload
+        key = f"{layout.INPUT_PREFIX}{name.format(next(numbers))}"
+        if not key.endswith(layout.PARAMETERS_SUFFIX):
+            world.put(layout.parameters_key(key), b'{"k": 4}')
+        world.empty("jobs_queue")
+        event = world.created(key, body)
+        upload = object_created(event)
+        event["detail"]["object"]["key"] = encode(key)
+        return world.received("uploads_queue", event)
 
+    cases = try_all(
+        world,
+        function,
+        known,
+        prepare=prepare,
+        check=lambda _: check(upload),
+        **options,
+    )
+    print(f"{cases} cases")
+
+
+def checked_run(world: World) -> Check:
+    """Return what holds that a run was written, and handed over."""
     reference: dict[str, bytes] = {}
 
-    def check(_: Any) -> None:
-        status = check_status(world, prefix)
+    def check(upload: Upload) -> None:
+        run_id = upload.run_id
+        status = check_status(world, upload.output_prefix)
         assert status["state"] == "QUEUED"
         assert status["run_id"] == run_id
         requests = world.take("jobs_queue")
@@ -59,7 +93,75 @@ def test_ingest(world: World) -> None:
         trained = sum(len(body) for key, body in files.items() if "train/" in key)
         assert trained == record["train_bytes"]
 
-    settings = ingest_settings(world)
-    with Function(world, "lambdas.ingest.handler", settings) as function:
-        cases = try_all(world, function, calls.INGEST, prepare=prepare, check=check)
-    print(f"{cases} cases")
+    return check
+
+
+def answered(world: World, state: str) -> Check:
+    """Return what holds that an upload was answered, and that nothing else came."""
+
+    def check(upload: Upload) -> None:
+        status = check_status(world, upload.output_prefix)
+        assert status["state"] == state
+        assert status == world.document(layout.run_status_key(upload.run_id))
+        assert world.keys(layout.run_prefix(upload.run_id)) == [
+            layout.run_status_key(upload.run_id)
+        ]
+        assert world.count("jobs_queue") == 0
+
+    return check
+
+
+def test_a_table_becomes_a_run(world: World, function: Function) -> None:
+    check = checked_run(world)
+    try_ingest(world, function, calls.INGEST, check, name="case-{}.csv")
+
+
+def test_a_zip_archive_becomes_a_run(world: World, function: Function) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("places.csv", TABLE)
+    try_ingest(
+        world,
+        function,
+        calls.INGEST_ZIP,
+        checked_run(world),
+        name="packed-{}.zip",
+        body=packed.getvalue(),
+        only=lambda call: call == "GetObject input/*.zip",
+    )
+
+
+def test_an_encoded_key_is_found(world: World, function: Function) -> None:
+    try_ingest(
+        world,
+        function,
+        calls.INGEST_ENCODED,
+        checked_run(world),
+        name="100% of a + b {}.csv",
+        encode=lambda key: quote_plus(key, safe="/"),
+        only=lambda call: call.startswith("HeadObject"),
+    )
+
+
+def test_a_bad_file_is_answered(world: World, function: Function) -> None:
+    try_ingest(
+        world,
+        function,
+        calls.INGEST_BAD,
+        answered(world, "FAILED"),
+        name="bad-{}.csv",
+        body=b"<html><body>Not found</body></html>",
+        only=lambda call: call.startswith("PutObject"),
+    )
+
+
+def test_parameters_are_answered(world: World, function: Function) -> None:
+    try_ingest(
+        world,
+        function,
+        calls.INGEST_PARAMETERS,
+        answered(world, "SUCCEEDED"),
+        name="parameters-{}.json",
+        body=b'{"k": 4}',
+        only=lambda call: call.startswith("PutObject"),
+    )

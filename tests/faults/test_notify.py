@@ -1,7 +1,10 @@
 """From a run's end to a message that tells of it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from geoclusters import layout
 from geoclusters.aws.outputs import Outputs
@@ -11,6 +14,7 @@ from geoclusters.environment import (
 from geoclusters.run import RunRecord
 from geoclusters.status import State, Status
 from tests.faults import calls
+from tests.faults.calls import Calls
 from tests.faults.function import Function
 from tests.faults.trying import (
     as_training,
@@ -19,7 +23,9 @@ from tests.faults.trying import (
 from tests.faults.world import BUCKET, World
 
 
-def test_notify(world: World, trained: RunRecord) -> None:
+@pytest.fixture(scope="module")
+def function(world: World) -> Iterator[Function]:
+    """The function, whose topic a queue listens to."""
     topic_arn = world.cloud.client("sns").create_topic(Name="runs")["TopicArn"]
     arn: Any = world.sqs.get_queue_attributes(
         QueueUrl=world.queues["told_queue"], AttributeNames=["QueueArn"]
@@ -27,13 +33,37 @@ def test_notify(world: World, trained: RunRecord) -> None:
     world.cloud.client("sns").subscribe(
         TopicArn=topic_arn, Protocol="sqs", Endpoint=arn["QueueArn"]
     )
+    settings = NotifySettings(
+        data_bucket=BUCKET,
+        statuses_queue_url=world.queues["statuses_queue"],
+        topic_arn=topic_arn,
+    )
+    with Function(world, "lambdas.notify.handler", settings) as function:
+        yield function
+
+
+@pytest.mark.parametrize(
+    ("state", "known", "only"),
+    [
+        (State.FAILED, calls.NOTIFY, ""),
+        (State.SUCCEEDED, calls.NOTIFY_SUCCEEDED, "told-SUCCEEDED"),
+    ],
+)
+def test_the_end_of_a_run_is_told(
+    world: World,
+    trained: RunRecord,
+    function: Function,
+    state: State,
+    known: Calls,
+    only: str,
+) -> None:
     key = layout.run_status_key(trained.run_id)
 
     def prepare() -> Any:
         as_training(world, trained)
-        failed = Status(upload=trained.upload, state=State.FAILED, message="made up")
-        Outputs(world.s3, trained.upload).publish(failed)
-        world.take("told_queue")
+        ended = Status(upload=trained.upload, state=state, message="made up")
+        Outputs(world.s3, trained.upload).publish(ended)
+        world.empty("told_queue")
         etag = world.s3.head_object(Bucket=BUCKET, Key=key)["ETag"].strip('"')
         made = {"key": key, "etag": etag, "sequencer": "0A", "size": 1}
         return world.received(
@@ -44,13 +74,15 @@ def test_notify(world: World, trained: RunRecord) -> None:
         told = world.take("told_queue")
         assert told  # twice, where it can't be known that it was told
         for message in told:
-            assert json.loads(message["Message"])["run_id"] == trained.run_id
+            said = json.loads(message["Message"])
+            assert (said["run_id"], said["state"]) == (trained.run_id, state)
 
-    settings = NotifySettings(
-        data_bucket=BUCKET,
-        statuses_queue_url=world.queues["statuses_queue"],
-        topic_arn=topic_arn,
+    cases = try_all(
+        world,
+        function,
+        known,
+        prepare=prepare,
+        check=check,
+        only=lambda call: only in call,
     )
-    with Function(world, "lambdas.notify.handler", settings) as function:
-        cases = try_all(world, function, calls.NOTIFY, prepare=prepare, check=check)
     print(f"{cases} cases")

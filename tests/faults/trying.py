@@ -7,6 +7,7 @@ is lost, and nothing half-written shows.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from geoclusters import layout
@@ -16,7 +17,7 @@ from geoclusters.environment import (
     StartTrainingSettings,
 )
 from geoclusters.run import RunRecord
-from geoclusters.status import State, Status, run_figures
+from geoclusters.status import TOLD_OF, State, Status, run_figures
 from tests.faults.calls import Calls
 from tests.faults.function import Function
 from tests.faults.proxy import Fault
@@ -38,11 +39,16 @@ def faults(recorded: list[str]) -> Iterator[Fault]:
     """Yield all that can go wrong with the calls of a trace."""
     for call, count in Counter(recorded).items():
         for nth in range(1, count + 1):
-            # What only reads has no effect to be before or after of.
-            for after in (False,) if is_read(call) else (False, True):
-                for kind in ("error", "throttle", "drop"):
-                    yield Fault(call, nth, after, kind)
-            yield Fault(call, nth, after=True, kind="kill")
+            for after, kind in ways_to_fail(call):
+                yield Fault(call, nth, after, kind)
+
+
+def ways_to_fail(call: str) -> list[tuple[bool, str]]:
+    """Return how one call can fail: whether it took effect by then, and how."""
+    # What only reads has no effect to be before or after of.
+    moments = (False,) if is_read(call) else (False, True)
+    kinds = ("error", "throttle", "drop")
+    return [*((after, kind) for after in moments for kind in kinds), (True, "kill")]
 
 
 def is_read(call: str) -> bool:
@@ -69,6 +75,7 @@ def try_all(
     done: Callable[[Any], bool] | None = None,
     next_after: Callable[[], object] | None = None,
     only: Callable[[str], bool] = bool,
+    amid: Fault | None = None,
 ) -> int:
     """Let each call fail; return how many cases there were.
 
@@ -76,16 +83,22 @@ def try_all(
     when the message was worked on, given what an undisturbed invocation answered.
     `done` says by an answer whether it was; by default it is the undisturbed one. What
     isn't there then is made by one that comes after `next_after`, if that is given.
-    `only` some calls, by their name, can be tried.
+    `only` some calls, by their name, can be tried. With a fault `amid` them those are
+    tried that come after this one only.
     """
     function.invoke(prepare())  # so that what is made once, such as fonts, is made
     event = prepare()
     undisturbed = function.invoke(event)
     assert "error" not in undisturbed, undisturbed
     recorded = world.proxy.calls
-    assert set(recorded) == known.always
+    assert set(recorded) == known.always, set(recorded) ^ known.always
     is_done = done or undisturbed.__eq__
     check(undisturbed)
+    if amid is not None:
+        function.invoke(prepare(), amid)
+        recorded = [call for call in world.proxy.calls if call in known.after_faults]
+    tried = [call for call in recorded if only(call)]
+    assert tried
 
     def check_at_last(event: Any) -> None:
         try:
@@ -98,10 +111,11 @@ def try_all(
             check(undisturbed)
 
     cases = 0
-    for fault in faults([call for call in recorded if only(call)]):
+    for fault in faults(tried):
         event = prepare()
-        answer = function.invoke(event, fault)
+        answer = function.invoke(event, *filter(None, (fault, amid)))
         met = set(world.proxy.calls)
+        assert fault.call in met, fault
         for _ in range(MOST_TRIES):
             if answer is not None and is_done(answer):
                 break
@@ -114,6 +128,8 @@ def try_all(
         except AssertionError as error:
             raise AssertionError(f"after {fault}: {error}") from error
         cases += 1
+    wanted = known.always if amid is None else known.after_faults
+    assert cases >= sum(len(ways_to_fail(call)) for call in wanted if only(call)) > 0
     return cases
 
 
@@ -127,6 +143,17 @@ def ingest_settings(world: World) -> IngestSettings:
         most_left_out_percent=50,
         instance_count=2,
     )
+
+
+def another_run(world: World, record: RunRecord, name: str) -> RunRecord:
+    """Return a run like another one, up to where it waits to be trained."""
+    upload = replace(record.upload, key=f"{layout.INPUT_PREFIX}{name}.csv")
+    run = replace(record, upload=upload)
+    for part in range(record.train_parts):
+        shard = world.read(layout.train_key(record.run_id, part))
+        world.put(layout.train_key(run.run_id, part), shard)
+    world.put(layout.run_record_key(run.run_id), run.to_json().encode())
+    return run
 
 
 def start_training_settings(world: World) -> StartTrainingSettings:
@@ -149,18 +176,22 @@ def job_of(record: RunRecord) -> str:
     return layout.job_name(TRAINED_PREFIX, record.run_id, 1)
 
 
-def as_training(world: World, record: RunRecord) -> None:
+def as_training(world: World, record: RunRecord, job_name: str = "") -> None:
     """Have a run be where its job was created, and nothing came after."""
-    own = layout.run_prefix(record.run_id)
-    names = (layout.STATUS_NAME, layout.ANNOUNCED_AGAIN_NAME, layout.TOLD_NAME)
-    world.delete(record.upload.output_prefix, *(own + name for name in names))
+    run_id = record.run_id
+    world.forget(
+        *world.keys(record.upload.output_prefix),
+        layout.run_status_key(run_id),
+        layout.announced_again_key(run_id),
+        *(layout.told_key(run_id, state) for state in TOLD_OF),
+    )
     status = Status(
         upload=record.upload,
         state=State.TRAINING,
         message="",
         figures={
             **run_figures(record),
-            "training_job": job_of(record),
+            "training_job": job_name or job_of(record),
         },
     )
     Outputs(world.s3, record.upload).publish(status)

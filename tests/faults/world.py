@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -66,15 +67,28 @@ class World:
         )
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
+    def forget(self, *keys: str) -> None:
+        objects = [{"Key": key} for key in keys]
+        self.s3.delete_objects(Bucket=BUCKET, Delete={"Objects": objects})
+
     def delete(self, *prefixes: str) -> None:
-        keys = [key for prefix in prefixes for key in self.keys(prefix)]
-        if keys:
-            objects = [{"Key": key} for key in keys]
-            self.s3.delete_objects(Bucket=BUCKET, Delete={"Objects": objects})
+        for prefix in prefixes:
+            if keys := self.keys(prefix):
+                self.forget(*keys)
+
+    def created(self, key: str, body: bytes, sequencer: str = "0A", **more: str) -> Any:
+        """Put an object; return S3's event of it."""
+        etag = self.put(key, body, **more)["ETag"].strip('"')
+        made = {"key": key, "etag": etag, "sequencer": sequencer, "size": len(body)}
+        return {"detail": {"bucket": {"name": BUCKET}, "object": made}}
 
     def open_uploads(self) -> int:
         answer = self.s3.list_multipart_uploads(Bucket=BUCKET)
         return len(answer.get("Uploads", []))
+
+    def empty(self, *queues: str) -> None:
+        for queue in queues or self.queues:
+            self.sqs.purge_queue(QueueUrl=self.queues[queue])
 
     def send(self, queue: str, body: str) -> None:
         self.sqs.send_message(QueueUrl=self.queues[queue], MessageBody=body)
@@ -126,11 +140,20 @@ class World:
             self.sagemaker.stop_training_job(TrainingJobName=name)
 
     def wait_for_job(self, name: str) -> Any:
+        """Return a job's description once it ended."""
+        running = ("InProgress", "Stopping")
+        return self._wait(name, lambda job: job["TrainingJobStatus"] not in running)
+
+    def wait_until_begun(self, name: str) -> Any:
+        """Return a job's description once its time runs."""
+        return self._wait(name, lambda job: "TrainingStartTime" in job)
+
+    def _wait(self, name: str, is_so: Callable[[Any], bool]) -> Any:
         deadline = time.monotonic() + 60
         while True:
             self.cloud.check()
             job = self.sagemaker.describe_training_job(TrainingJobName=name)
-            if job["TrainingJobStatus"] not in ("InProgress", "Stopping"):
+            if is_so(job):
                 return job
-            assert time.monotonic() < deadline, f"{name} doesn't end"
+            assert time.monotonic() < deadline, f"{name} stays {job}"
             time.sleep(0.05)
