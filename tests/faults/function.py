@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 
 from geoclusters.environment import FunctionSettings
 from local.cloud import PROJECT
-from tests.faults.proxy import Fault
+from tests.faults.proxy import Fault, Meanwhile
 from tests.faults.world import World
 
 _UNIT_PYTHON: Final = PROJECT / ".venv/bin/python"
@@ -58,10 +58,12 @@ class Function:
                 pass
             self._process = None
 
-    def invoke(self, event: Any, *faults: Fault) -> Any:
+    def invoke(
+        self, event: Any, *faults: Fault, meanwhile: Meanwhile | None = None
+    ) -> Any:
         """Hand an event to the function; return its answer, None if it was killed."""
         process = self._running()
-        self._world.proxy.begin(*faults, kill=self._kill)
+        self._world.proxy.begin(*faults, meanwhile=meanwhile, kill=self._kill)
         print(json.dumps(event), file=_pipe(process.stdin), flush=True)
         line = _pipe(process.stdout).readline()
         assert line, "the function's processes ended"

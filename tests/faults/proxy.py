@@ -35,6 +35,15 @@ class Fault(NamedTuple):
     kind: str
 
 
+class Meanwhile(NamedTuple):
+    """What happens right before a call is passed on."""
+
+    #: Its name, and which of this name; see `Fault`.
+    call: str
+    nth: int
+    act: Callable[[], object]
+
+
 @dataclass
 class Request:
     method: str
@@ -94,6 +103,8 @@ class FaultProxy:
     calls: list[str] = field(default_factory=list)
     _faults: dict[str, Fault | None] = field(default_factory=dict)
     _wanted: tuple[Fault, ...] = ()
+    _meanwhile: Meanwhile | None = None
+    _due: dict[str, Meanwhile] = field(default_factory=dict)
     _kill: Callable[[], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -115,11 +126,27 @@ class FaultProxy:
         """Where a function finds its cloud."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def begin(self, *faults: Fault, kill: Callable[[], None] | None = None) -> None:
+    def begin(
+        self,
+        *faults: Fault,
+        meanwhile: Meanwhile | None = None,
+        kill: Callable[[], None] | None = None,
+    ) -> None:
         """Forget the calls so far; let some of those that come fail."""
         with self._lock:
             self.calls, self._faults = [], {}
             self._wanted, self._kill = faults, kill
+            self._meanwhile = meanwhile
+
+    def come_to(self, request: Request) -> Fault | None:
+        """Record a request, let happen what is due; return what goes wrong with it."""
+        fault = self.fault_of(request)
+        identity = request.headers["amz-sdk-invocation-id"]
+        with self._lock:
+            due = self._due.pop(identity, None)
+        if due is not None:
+            due.act()
+        return fault
 
     def fault_of(self, request: Request) -> Fault | None:
         """Record a request; return what is to go wrong with it."""
@@ -130,6 +157,8 @@ class FaultProxy:
                 self.calls.append(name)
                 nth = self.calls.count(name)
                 self._faults[identity] = self.decide(name, nth)
+                if self._meanwhile is not None and self._meanwhile[:2] == (name, nth):
+                    self._due[identity] = self._meanwhile
             return self._faults[identity]
 
     def decide(self, call: str, nth: int) -> Fault | None:
@@ -176,7 +205,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
                 {name.lower(): value for name, value in self.headers.items()},
                 self._body(),
             )
-            fault = proxy.fault_of(request)
+            fault = proxy.come_to(request)
             answer = None
             if fault is None or fault.after:
                 port = proxy.upstream(request.service)

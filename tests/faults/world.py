@@ -78,8 +78,14 @@ class World:
 
     def created(self, key: str, body: bytes, sequencer: str = "0A", **more: str) -> Any:
         """Put an object; return S3's event of it."""
-        etag = self.put(key, body, **more)["ETag"].strip('"')
-        made = {"key": key, "etag": etag, "sequencer": sequencer, "size": len(body)}
+        answer = self.put(key, body, **more)
+        made = {
+            "key": key,
+            "etag": answer["ETag"].strip('"'),
+            "version-id": answer["VersionId"],
+            "sequencer": sequencer,
+            "size": len(body),
+        }
         return {"detail": {"bucket": {"name": BUCKET}, "object": made}}
 
     def open_uploads(self) -> int:
