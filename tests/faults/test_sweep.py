@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from dataclasses import fields
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from geoclusters.environment import (
 )
 from geoclusters.run import RunRecord
 from lambdas.start_training.request import training_request
-from tests.faults import calls, hurried_sweep
+from tests.faults import calls
 from tests.faults.function import Function
 from tests.faults.trying import (
     TRAINED_PREFIX,
@@ -53,6 +52,7 @@ def test_what_nobody_heard_of_is_settled(world: World, trained: RunRecord) -> No
     job_name = job_of(trained)
     numbers = itertools.count()
     prefix = ""
+    had_messages = ("uploads_dead_letters", "failures_undelivered")
     world.empty()
     announced: list[Any] = []
 
@@ -60,12 +60,7 @@ def test_what_nobody_heard_of_is_settled(world: World, trained: RunRecord) -> No
         nonlocal prefix
         as_training(world, trained)
         announced.clear()
-        world.empty(
-            "uploads_dead_letters",
-            "failures_undelivered",
-            "failures_queue",
-            "models_queue",
-        )
+        world.empty(*had_messages, "failures_queue", "models_queue")
         key = f"input/dead-{next(numbers)}.csv"
         prefix = layout.output_prefix(key)
         made = {"key": key, "etag": "0", "sequencer": "0A", "size": 1}
@@ -94,7 +89,7 @@ def test_what_nobody_heard_of_is_settled(world: World, trained: RunRecord) -> No
             prepare=prepare,
             check=check,
             done=is_done,
-            next_after=lambda: time.sleep(hurried_sweep.HIDDEN_S + 0.1),
+            next_after=lambda: world.wait_until_shown(*had_messages),
         )
     print(f"{cases} cases")
 

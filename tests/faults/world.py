@@ -119,6 +119,20 @@ class World:
         )
         return sum(int(answer["Attributes"][name]) for name in names)
 
+    def wait_until_shown(self, *queues: str) -> None:
+        """Wait until no message of some queues is hidden any more."""
+        deadline = time.monotonic() + 60
+        name = "ApproximateNumberOfMessagesNotVisible"
+        for queue in queues:
+            while True:
+                answer: Any = self.sqs.get_queue_attributes(
+                    QueueUrl=self.queues[queue], AttributeNames=[name]
+                )
+                if answer["Attributes"][name] == "0":
+                    break
+                assert time.monotonic() < deadline, f"{queue} hides its messages"
+                time.sleep(0.05)
+
     def received(self, queue: str, body: Any) -> dict[str, Any]:
         """Send a message and receive it: return the event that a function gets."""
         url = self.queues[queue]
