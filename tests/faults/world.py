@@ -62,10 +62,18 @@ class World:
         return self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata)
 
     def keys(self, prefix: str) -> list[str]:
+        return [*self.sizes(prefix)]
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the objects under a prefix, and how many bytes each has."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=BUCKET, Prefix=prefix
         )
-        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return {
+            item["Key"]: item["Size"]
+            for page in pages
+            for item in page.get("Contents", [])
+        }
 
     def forget(self, *keys: str) -> None:
         objects = [{"Key": key} for key in keys]
