@@ -56,10 +56,10 @@ test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/re
 test-faults: test-faults-of-report test-faults-of-others
 
 test-faults-of-report: .venv/dev .venv-cloud/ready .venv-report/ready
-	.venv/bin/python -m pytest -q tests/faults -k test_report
+	.venv/bin/python -m pytest -q tests/faults/test_report.py
 
 test-faults-of-others: .venv/dev .venv-cloud/ready .venv-report/ready
-	.venv/bin/python -m pytest -q tests/faults -k "not test_report"
+	.venv/bin/python -m pytest -q tests/faults --ignore tests/faults/test_report.py
 
 soak: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## many uploads at once, within a quota and with faults
 	.venv/bin/python -m pytest -q -s tests/soak

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 
 class Calls(NamedTuple):
-    """The calls of one function."""
+    """The calls of one function, or of one of its ways."""
 
     always: frozenset[str]
     after_faults: frozenset[str] = frozenset()
@@ -46,6 +46,34 @@ INGEST: Final = Calls(
     after_faults=_HIDING,
 )
 
+#: Of an archive more than one part is read.
+INGEST_ZIP: Final = Calls(
+    always=INGEST.always - {"GetObject input/*.csv"} | {"GetObject input/*.zip"},
+    after_faults=_HIDING,
+)
+
+#: Where the event's key may be an encoded one.
+INGEST_ENCODED: Final = Calls(
+    always=INGEST.always | {"HeadObject input/*.csv"}, after_faults=_HIDING
+)
+
+INGEST_BAD: Final = Calls(
+    always=frozenset(
+        {
+            *_OUTPUT_STATUS,
+            *_RUN_STATUS,
+            "GetObject runs/*/run.json",
+            "GetObject input/*.csv",
+            "GetObject input/*.json",
+        }
+    ),
+    after_faults=_HIDING,
+)
+
+INGEST_PARAMETERS: Final = Calls(
+    always=INGEST_BAD.always - {"GetObject input/*.csv"}, after_faults=_HIDING
+)
+
 START_TRAINING: Final = Calls(
     always=frozenset(
         {
@@ -56,6 +84,22 @@ START_TRAINING: Final = Calls(
         }
     ),
     after_faults=_HIDING | {"DescribeTrainingJob"},
+)
+
+#: Where the job was created before.
+START_TRAINING_AGAIN: Final = Calls(
+    always=START_TRAINING.always | {"DescribeTrainingJob"}, after_faults=_HIDING
+)
+
+#: Where SageMaker has no room for the job.
+START_TRAINING_LATER: Final = Calls(
+    always=START_TRAINING.always | _HIDING, after_faults=_HIDING
+)
+
+#: Of what failed five times in a row.
+START_TRAINING_NEVER: Final = Calls(
+    always=frozenset({"GetObject runs/*/status.json", "SendMessage"}),
+    after_faults=_HIDING,
 )
 
 RECORD_FAILURE: Final = Calls(
@@ -96,17 +140,33 @@ REPORT_IN_PARTS: Final = Calls(
     after_faults=_HIDING | {"AbortMultipartUpload output/*/assignments.csv"},
 )
 
-NOTIFY: Final = Calls(
-    always=frozenset(
-        {
-            "GetObject runs/*/status.json",
-            "HeadObject runs/*/told-FAILED",
-            "PutObject runs/*/told-FAILED",
-            "Publish",
-        }
-    ),
+REPORT_REFINED: Final = Calls(
+    always=REPORT.always
+    | {
+        "GetObject boundaries/areas.geojson",
+        "HeadObject output/*/trained_centroids.csv",
+        "PutObject output/*/trained_centroids.csv",
+    },
     after_faults=_HIDING,
 )
+
+
+def _notify(state: str) -> Calls:
+    return Calls(
+        always=frozenset(
+            {
+                "GetObject runs/*/status.json",
+                f"HeadObject runs/*/told-{state}",
+                f"PutObject runs/*/told-{state}",
+                "Publish",
+            }
+        ),
+        after_faults=_HIDING,
+    )
+
+
+NOTIFY: Final = _notify("FAILED")
+NOTIFY_SUCCEEDED: Final = _notify("SUCCEEDED")
 
 SWEEP: Final = Calls(
     always=frozenset(
@@ -123,4 +183,26 @@ SWEEP: Final = Calls(
             "ChangeMessageVisibility",
         }
     ),
+)
+
+_SWEEP_OF_JOBS: Final = frozenset(
+    {
+        *_OUTPUT_STATUS,
+        *_RUN_STATUS,
+        "GetObject runs/*/run.json",
+        "ListTrainingJobs",
+        "DescribeTrainingJob",
+        "ReceiveMessage",
+    }
+)
+SWEEP_FAILED: Final = Calls(always=_SWEEP_OF_JOBS)
+SWEEP_OVERDUE: Final = Calls(always=_SWEEP_OF_JOBS | {"StopTrainingJob"})
+
+#: All of them.
+ALL: Final = frozenset[str]().union(
+    *(
+        one.always | one.after_faults
+        for one in list(globals().values())
+        if isinstance(one, Calls)
+    )
 )

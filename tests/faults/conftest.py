@@ -1,220 +1,23 @@
-"""A cloud without a stack: a bucket, queues and a role, and functions before it."""
+"""The cloud that functions are tried in, and a run up to its model."""
 
-import json
-import os
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any, Final
 
 import pytest
-from botocore.exceptions import ClientError
 
-from geoclusters.environment import FunctionSettings
-from local.cloud import PROJECT, Cloud
-from tests.faults.proxy import Fault, FaultProxy
-
-BUCKET: Final = "data"
-JOB_PREFIX: Final = "stack-0123abcd"
-QUEUES: Final = ("uploads", "jobs", "models", "failures", "statuses", "told")
-_UNIT_PYTHON = PROJECT / ".venv/bin/python"
-
-
-class World:
-    """The emulator, behind a proxy that lets calls fail."""
-
-    def __init__(self, cloud: Cloud, proxy: FaultProxy) -> None:
-        self.cloud, self.proxy = cloud, proxy
-        self.s3, self.sqs = cloud.client("s3"), cloud.client("sqs")
-        self.sagemaker = cloud.client("sagemaker")
-        self.s3.create_bucket(Bucket=BUCKET)
-        self.s3.put_bucket_versioning(
-            Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
-        )
-        kinds = ("queue", "dead_letters", "undelivered")
-        self.queues = {
-            f"{name}_{kind}": self.sqs.create_queue(QueueName=f"{name}-{kind}")[
-                "QueueUrl"
-            ]
-            for name in QUEUES
-            for kind in kinds
-        }
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sagemaker.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-        role = cloud.client("iam").create_role(
-            RoleName="training",
-            AssumeRolePolicyDocument=json.dumps(
-                {"Version": "2012-10-17", "Statement": [trust]}
-            ),
-        )
-        self.role_arn = role["Role"]["Arn"]
-
-    def read(self, key: str) -> bytes:
-        body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-        return body
-
-    def document(self, key: str) -> Any:
-        """Return an object of JSON, or None."""
-        try:
-            return json.loads(self.read(key))
-        except self.s3.exceptions.NoSuchKey:
-            return None
-
-    def put(self, key: str, body: bytes, **metadata: str) -> Any:
-        return self.s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata)
-
-    def keys(self, prefix: str) -> list[str]:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=BUCKET, Prefix=prefix
-        )
-        return [item["Key"] for page in pages for item in page.get("Contents", [])]
-
-    def delete(self, *prefixes: str) -> None:
-        for prefix in prefixes:
-            for key in self.keys(prefix):
-                self.s3.delete_object(Bucket=BUCKET, Key=key)
-
-    def open_uploads(self) -> int:
-        answer = self.s3.list_multipart_uploads(Bucket=BUCKET)
-        return len(answer.get("Uploads", []))
-
-    def send(self, queue: str, body: str) -> None:
-        self.sqs.send_message(QueueUrl=self.queues[queue], MessageBody=body)
-
-    def take(self, queue: str) -> list[Any]:
-        """Return the bodies of all messages of a queue, and remove them."""
-        url, bodies = self.queues[queue], []
-        while messages := self.sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10
-        ).get("Messages"):
-            for message in messages:
-                handle = message["ReceiptHandle"]
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
-                bodies.append(json.loads(message["Body"]))
-        return bodies
-
-    def count(self, queue: str) -> int:
-        """Return how many messages a queue has, hidden ones included."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer: Any = self.sqs.get_queue_attributes(
-            QueueUrl=self.queues[queue], AttributeNames=names
-        )
-        return sum(int(answer["Attributes"][name]) for name in names)
-
-    def received(self, queue: str, body: Any) -> dict[str, Any]:
-        """Send a message and receive it: return the event that a function gets."""
-        url = self.queues[queue]
-        self.sqs.purge_queue(QueueUrl=url)
-        self.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
-        (message,) = self.sqs.receive_message(QueueUrl=url)["Messages"]
-        attributes = {
-            "ApproximateReceiveCount": "1",
-            "SentTimestamp": str(int(time.time() * 1000)),
-        }
-        return {
-            "Records": [
-                {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"],
-                    "attributes": attributes,
-                }
-            ]
-        }
-
-    def stop_job(self, name: str) -> None:
-        """Stop a job, if there is one that runs."""
-        with suppress(ClientError):
-            self.sagemaker.stop_training_job(TrainingJobName=name)
-
-    def wait_for_job(self, name: str) -> Any:
-        deadline = time.monotonic() + 60
-        while True:
-            self.cloud.check()
-            job = self.sagemaker.describe_training_job(TrainingJobName=name)
-            if job["TrainingJobStatus"] not in ("InProgress", "Stopping"):
-                return job
-            assert time.monotonic() < deadline, f"{name} doesn't end"
-            time.sleep(0.05)
-
-
-class Function:
-    """One function in a process of its own, whose calls go through the proxy."""
-
-    def __init__(
-        self,
-        world: World,
-        module: str,
-        settings: FunctionSettings,
-        *,
-        python: Path = _UNIT_PYTHON,
-        ahead_s: float = 0,
-    ) -> None:
-        self._world = world
-        self._command = [str(python), "-m", "tests.faults.worker", module]
-        self._command += [str(ahead_s)] if ahead_s else []
-        self._env = {
-            "PATH": os.defpath,
-            "LANG": "C.UTF-8",
-            "OPENBLAS_NUM_THREADS": "1",
-            "MPLBACKEND": "Agg",
-            "MPLCONFIGDIR": str(world.cloud.state / "tmp/matplotlib"),
-            "TMPDIR": str(world.cloud.state / "tmp"),
-            **world.cloud.environment(),
-            "AWS_ENDPOINT_URL": world.proxy.url,
-            "AWS_ENDPOINT_URL_SAGEMAKER": world.proxy.url,
-            # A call that fails, fails: what is tried is what comes after.
-            "AWS_MAX_ATTEMPTS": "1",
-            "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-            **settings.to_env(),
-        }
-        self._process: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> "Function":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()
-            with self._process:
-                pass
-            self._process = None
-
-    def invoke(self, event: Any, fault: Fault | None = None) -> Any:
-        """Hand an event to the function; return its answer, None if it was killed."""
-        process = self._running()
-        self._world.proxy.begin(fault, process.kill)
-        print(json.dumps(event), file=_pipe(process.stdin), flush=True)
-        line = _pipe(process.stdout).readline()
-        if not line:
-            assert fault is not None and fault.kind == "kill", "the worker died"
-            self.__exit__()
-            return None
-        return json.loads(line)
-
-    def _running(self) -> "subprocess.Popen[str]":
-        if self._process is None:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=PROJECT,
-                env=self._env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            ready = _pipe(self._process.stdout).readline()
-            assert ready == "ready\n"
-        return self._process
-
-
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None
-    return pipe
+from geoclusters import layout
+from geoclusters.aws.events import object_created
+from geoclusters.run import RunRecord
+from lambdas.start_training.request import training_request
+from local.cloud import Cloud
+from tests.faults.function import Function
+from tests.faults.proxy import FaultProxy
+from tests.faults.trying import (
+    TABLE,
+    ingest_settings,
+    job_of,
+    start_training_settings,
+)
+from tests.faults.world import World
 
 
 @pytest.fixture(scope="session")
@@ -229,3 +32,20 @@ def world() -> Iterator[World]:
         }
         with FaultProxy(lambda service: ports.get(service, ports[""])) as proxy:
             yield World(cloud, proxy)
+
+
+@pytest.fixture(scope="session")
+def trained(world: World) -> RunRecord:
+    """A run up to its model: what ingest wrote, and a job that is Completed."""
+    created = world.created("input/depots.csv", TABLE)
+    event = world.received("uploads_queue", created)
+    with Function(world, "lambdas.ingest.handler", ingest_settings(world)) as function:
+        assert "error" not in function.invoke(event)
+    world.take("jobs_queue")
+    run_id = object_created(created).run_id
+    record = RunRecord.from_json(world.read(layout.run_record_key(run_id)))
+    job_name = job_of(record)
+    settings = start_training_settings(world)
+    world.sagemaker.create_training_job(**training_request(record, job_name, settings))
+    assert world.wait_for_job(job_name)["TrainingJobStatus"] == "Completed"
+    return record

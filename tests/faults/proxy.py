@@ -6,6 +6,7 @@ is the first and its retries. So a call that fails, fails at each try.
 
 import http.client
 import re
+import select
 import socket
 import sys
 import threading
@@ -32,6 +33,15 @@ class Fault(NamedTuple):
     #: `error` (the service's), `throttle`, `drop` (the connection), or `kill` (the
     #: process that calls).
     kind: str
+
+
+class Meanwhile(NamedTuple):
+    """What happens right before a call is passed on."""
+
+    #: Its name, and which of this name; see `Fault`.
+    call: str
+    nth: int
+    act: Callable[[], object]
 
 
 @dataclass
@@ -73,7 +83,8 @@ class Request:
         key = re.sub(r"[0-9a-f]{20}", "*", key)
         key = re.sub(r"/model/[^/]+/", "/model/*/", key)
         key = re.sub(r"(part-)\d{5}", r"\1*", key)
-        key = re.sub(r"^(output/|input/)[^/.]+", r"\1*", key)
+        key = re.sub(r"^input/[^/.]+", "input/*", key)
+        key = re.sub(r"^output/[^/]+", "output/*", key)
         return f"{operation} {key}"
 
 
@@ -91,7 +102,9 @@ class FaultProxy:
     #: The calls since `begin`, in their order, by name.
     calls: list[str] = field(default_factory=list)
     _faults: dict[str, Fault | None] = field(default_factory=dict)
-    _fault: Fault | None = None
+    _wanted: tuple[Fault, ...] = ()
+    _meanwhile: Meanwhile | None = None
+    _due: dict[str, Meanwhile] = field(default_factory=dict)
     _kill: Callable[[], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -114,12 +127,26 @@ class FaultProxy:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def begin(
-        self, fault: Fault | None = None, kill: Callable[[], None] | None = None
+        self,
+        *faults: Fault,
+        meanwhile: Meanwhile | None = None,
+        kill: Callable[[], None] | None = None,
     ) -> None:
-        """Forget the calls so far; let one of those that come fail, if any."""
+        """Forget the calls so far; let some of those that come fail."""
         with self._lock:
             self.calls, self._faults = [], {}
-            self._fault, self._kill = fault, kill
+            self._wanted, self._kill = faults, kill
+            self._meanwhile = meanwhile
+
+    def come_to(self, request: Request) -> Fault | None:
+        """Record a request, let happen what is due; return what goes wrong with it."""
+        fault = self.fault_of(request)
+        identity = request.headers["amz-sdk-invocation-id"]
+        with self._lock:
+            due = self._due.pop(identity, None)
+        if due is not None:
+            due.act()
+        return fault
 
     def fault_of(self, request: Request) -> Fault | None:
         """Record a request; return what is to go wrong with it."""
@@ -130,12 +157,14 @@ class FaultProxy:
                 self.calls.append(name)
                 nth = self.calls.count(name)
                 self._faults[identity] = self.decide(name, nth)
+                if self._meanwhile is not None and self._meanwhile[:2] == (name, nth):
+                    self._due[identity] = self._meanwhile
             return self._faults[identity]
 
     def decide(self, call: str, nth: int) -> Fault | None:
         """Return what is to go wrong with a call, if anything."""
-        fault = self._fault
-        return fault if fault is not None and fault[:2] == (call, nth) else None
+        wanted = (fault for fault in self._wanted if fault[:2] == (call, nth))
+        return next(wanted, None)
 
     def adapt(self, request: Request) -> Request:
         """Return what is passed on of a request."""
@@ -161,6 +190,14 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
+        def setup(self) -> None:
+            super().setup()
+            self._upstream = _Upstream()
+
+        def finish(self) -> None:
+            self._upstream.close()
+            super().finish()
+
         def _serve(self) -> None:
             request = Request(
                 self.command,
@@ -168,11 +205,11 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
                 {name.lower(): value for name, value in self.headers.items()},
                 self._body(),
             )
-            fault = proxy.fault_of(request)
+            fault = proxy.come_to(request)
             answer = None
             if fault is None or fault.after:
                 port = proxy.upstream(request.service)
-                answer = _forward(port, proxy.adapt(request))
+                answer = self._upstream.forward(port, proxy.adapt(request))
             if fault is None:
                 assert answer is not None
                 self._reply(request, *answer)
@@ -186,12 +223,20 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                return self._read(int(self.headers.get("Content-Length", 0)))
             body = b""
-            while size := int(self.rfile.readline(), 16):
-                body += self.rfile.read(size)
+            while size := int(self.rfile.readline() or self._read(1), 16):
+                body += self._read(size)
                 self.rfile.readline()
             self.rfile.readline()
+            return body
+
+        def _read(self, size: int) -> bytes:
+            """Read all of it: a process that is killed may have sent less."""
+            body = self.rfile.read(size)
+            if len(body) < size:
+                msg = "the request is cut off"
+                raise ConnectionResetError(msg)
             return body
 
         def _reply(
@@ -214,9 +259,19 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _forward(port: int, request: Request) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    try:
+class _Upstream:
+    """Connections of one thread to the emulators, by port."""
+
+    def __init__(self) -> None:
+        self._connections: dict[int, http.client.HTTPConnection] = {}
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def forward(self, port: int, request: Request) -> tuple[int, dict[str, str], bytes]:
+        """Pass a request on; return the answer."""
+        connection = self._connection(port)
         headers = {
             name: value
             for name, value in request.headers.items()
@@ -232,8 +287,16 @@ def _forward(port: int, request: Request) -> tuple[int, dict[str, str], bytes]:
             and (request.method == "HEAD" or name.lower() != "content-length")
         }
         return answer.status, kept, body
-    finally:
-        connection.close()
+
+    def _connection(self, port: int) -> http.client.HTTPConnection:
+        """Return one that is open still, or will be opened."""
+        connection = self._connections.setdefault(
+            port, http.client.HTTPConnection("127.0.0.1", port)
+        )
+        # What can be read before anything is asked is its end.
+        if connection.sock and select.select([connection.sock], [], [], 0)[0]:
+            connection.close()
+        return connection
 
 
 def _error(request: Request, kind: str) -> tuple[int, dict[str, str], bytes]:

@@ -9,6 +9,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from typing import IO, Any
+
+Handler = Callable[[Any, object], Any]
 
 
 class Context:
@@ -20,22 +24,33 @@ class Context:
         return 900_000
 
 
-def main() -> None:
-    """Handle events until standard input ends."""
+def prepared() -> tuple[Handler, IO[str]]:
+    """Return the handler that the command line names, and where answers are written."""
     module, *ahead = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # logs go elsewhere
     if ahead:
         real, seconds = time.time, float(ahead[0])
         time.time = lambda: real() + seconds
-    handler = importlib.import_module(module).handler
-    print("ready", file=answers, flush=True)
+    handler: Handler = importlib.import_module(module).handler
+    return handler, answers
+
+
+def work(handler: Handler, answers: IO[str]) -> None:
+    """Handle events until standard input ends."""
     for line in sys.stdin:
         try:
             answer = {"result": handler(json.loads(line), Context())}
         except Exception as error:
             answer = {"error": repr(error)}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def main() -> None:
+    """Import the handler, say so and work."""
+    handler, answers = prepared()
+    print("ready", file=answers, flush=True)
+    work(handler, answers)
 
 
 if __name__ == "__main__":

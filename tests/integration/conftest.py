@@ -4,9 +4,7 @@ import csv
 import io
 import json
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from geoclusters.run import Upload
 from geoclusters.status import State
 from local import deployment
 from local.cloud import Cloud
-from local.sagemaker.api import SETTINGS_PATH
 from operations import steps
 from tests.statuses import problem
 
@@ -134,21 +131,6 @@ class Pipeline:
         found = self.cloud.client("lambda").list_functions()["Functions"]
         (name,) = (f["FunctionName"] for f in found if having in f["FunctionName"])
         return str(name)
-
-    @contextmanager
-    def sagemaker_settings(self, **changes: Any) -> Iterator[None]:
-        """Change SageMaker's settings for a while."""
-        before = self._settings({})
-        self._settings(changes)
-        try:
-            yield
-        finally:
-            self._settings({name: before[name] for name in changes})
-
-    def _settings(self, changes: dict[str, Any]) -> Any:
-        url = self.cloud.sagemaker_url + SETTINGS_PATH
-        with urllib.request.urlopen(url, json.dumps(changes).encode()) as answer:
-            return json.load(answer)
 
     def set_environment(self, having: str, **changes: str) -> dict[str, str]:
         """Change a function's environment; return what it was before."""

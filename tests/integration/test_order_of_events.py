@@ -12,6 +12,7 @@ from geoclusters.aws.events import TrainingRequest
 from geoclusters.run import Upload
 from geoclusters.status import State
 from tests.integration.conftest import Pipeline
+from tests.sagemaker_settings import sagemaker_settings
 
 TOWNS = b"lat,lon\n" + b"".join(b"%d,%d\n" % (i % 60 + 1, i) for i in range(90))
 _RANDOM = random.Random(1)
@@ -164,7 +165,7 @@ def test_an_older_upload_that_is_read_after_a_newer_changes_nothing(
 def test_a_model_that_lands_before_its_job_is_completed_waits(
     pipeline: Pipeline,
 ) -> None:
-    with pipeline.sagemaker_settings(uploading_seconds=3):
+    with sagemaker_settings(pipeline.cloud, uploading_seconds=3):
         version = pipeline.upload("early.csv", TOWNS, k="3")
         training = pipeline.wait("early.csv", version, State.TRAINING)
         job_name = training["training_job"]

@@ -8,10 +8,11 @@ import pytest
 from geoclusters.status import State
 from tests.integration.conftest import Pipeline
 from tests.integration.test_order_of_events import TOWNS, start_slow, wait_for_job
+from tests.sagemaker_settings import sagemaker_settings
 
 
 def test_a_quota_of_zero_is_told_at_once_and_named(pipeline: Pipeline) -> None:
-    with pipeline.sagemaker_settings(quota=0):
+    with sagemaker_settings(pipeline.cloud, quota=0):
         version = pipeline.upload("no-machines.csv", TOWNS, k="3")
         status = pipeline.wait("no-machines.csv", version, State.FAILED)
     assert "“ml.m5.large for training job usage” is 0" in status["message"]
@@ -29,7 +30,7 @@ def impatient(pipeline: Pipeline) -> Iterator[None]:
 @pytest.mark.usefixtures("impatient")
 def test_a_run_that_waited_as_long_as_it_may_is_given_up(pipeline: Pipeline) -> None:
     busy = start_slow(pipeline, "busy.csv")["training_job"]
-    with pipeline.sagemaker_settings(quota=1):
+    with sagemaker_settings(pipeline.cloud, quota=1):
         version = pipeline.upload("waits.csv", TOWNS, k="3")
 
         def waiting() -> Any:

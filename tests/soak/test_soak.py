@@ -16,6 +16,7 @@ from geoclusters import layout
 from geoclusters.status import State
 from local import deployment
 from local.cloud import Cloud
+from tests.faults import calls
 from tests.faults.proxy import Fault, FaultProxy, Request
 from tests.integration.conftest import Pipeline
 from tests.statuses import problem
@@ -188,6 +189,13 @@ def sequencer(pipeline: Pipeline, key: str) -> str:
     return found
 
 
+def check_calls(proxy: FaultProxy) -> None:
+    """Hold that the functions made no call but those that fail one by one elsewhere."""
+    met = set(proxy.calls)
+    assert "CreateTrainingJob" in met
+    assert met <= calls.ALL, met - calls.ALL
+
+
 def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> None:
     with deployed(assembly, Hurry, quota=2) as (pipeline, proxy):
         started = time.monotonic()
@@ -210,6 +218,7 @@ def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> 
             f"{len(waiting)} waited, {tries} tries to create a job"
         )
         assert len(waiting) > 10
+        check_calls(proxy)
         assert tries < 50 * 8
 
 
@@ -256,4 +265,5 @@ def test_two_hundred_uploads_with_faults_are_all_accounted_for(
             assert statuses[upload.etag]["state"] != "SUPERSEDED"
         check_named_files(pipeline, sent)
         assert temporary_files(pipeline) <= files
+        check_calls(proxy)
         assert all(ratio < 1.3 for ratio in growth.values()), growth

@@ -34,6 +34,7 @@ from local.sagemaker.access import JUDGE_PATH, Access, Keys
 from tests.integration.conftest import Pipeline
 from tests.integration.permissions.grants import Role, names
 from tests.integration.test_order_of_events import TOWNS
+from tests.sagemaker_settings import sagemaker_settings
 
 STACK = "geoclusters"
 TRAINING = "training"
@@ -301,7 +302,7 @@ class Stage:
     def endless_job(self, record: RunRecord) -> str:
         """Start a job that doesn't end by itself; return its name."""
         name = self.job_name(record)
-        with self.pipeline.sagemaker_settings(uploading_seconds=3_600):
+        with sagemaker_settings(self.pipeline.cloud, uploading_seconds=3_600):
             self.start_job(record, name)
             self.pipeline.until(
                 lambda: self.is_there(layout.model_key(record.run_id, name)),

@@ -15,6 +15,7 @@ from geoclusters.status import State
 from lambdas.start_training.wait import MOST_FAILURES
 from local.sagemaker.aws import LOG_GROUP
 from tests.integration.permissions.stage import PLACES, Stage, refusal
+from tests.sagemaker_settings import sagemaker_settings
 
 Way = Callable[[Stage], str]
 UPLOADS, JOBS = "IngestUploadsQueue", "StartTrainingJobsQueue"
@@ -96,7 +97,7 @@ def a_job_is_started_twice(stage: Stage) -> str:
 
 def a_job_waits_for_a_quota(stage: Stage) -> str:
     assert stage.endless  # uses the quota up
-    with stage.pipeline.sagemaker_settings(quota=1):
+    with sagemaker_settings(stage.pipeline.cloud, quota=1):
         answer, error = _request(stage, stage.number())
     if not error:
         assert len(answer["batchItemFailures"]) == 1
