@@ -9,6 +9,7 @@ PYTHON ?= python3.11
 UV := .venv/bin/uv
 PIP_INSTALL := $(UV) pip install --quiet --require-hashes --link-mode copy
 CDK := node_modules/.bin/cdk
+ASSEMBLY := $(CURDIR)/build/assembly
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export PYTHONWARNINGS :=
 # Byte code is kept: mxnet alone takes 5 s longer to import without.
@@ -50,8 +51,8 @@ test-browser: .venv-report/test node_modules/ready chromium
 	.venv-report/bin/python -m tests.browser.pages build/pages
 	node --test tests/browser
 
-test-integration: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready chromium
-	.venv/bin/python -m pytest -q tests/integration
+test-integration: .venv/dev .venv-cloud/ready .venv-report/ready $(ASSEMBLY)/manifest.json chromium
+	GEOCLUSTERS_ASSEMBLY=$(ASSEMBLY) .venv/bin/python -m pytest -q tests/integration
 
 test-faults: test-faults-of-report test-faults-of-others
 
@@ -61,11 +62,16 @@ test-faults-of-report: .venv/dev .venv-cloud/ready .venv-report/ready
 test-faults-of-others: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/faults --ignore tests/faults/test_report.py
 
-soak: .venv/dev .venv-cloud/ready .venv-report/ready node_modules/ready ## many uploads at once, within a quota and with faults
-	.venv/bin/python -m pytest -q -s tests/soak
+soak: .venv/dev .venv-cloud/ready .venv-report/ready $(ASSEMBLY)/manifest.json ## many uploads at once, within a quota and with faults
+	GEOCLUSTERS_ASSEMBLY=$(ASSEMBLY) .venv/bin/python -m pytest -q -s tests/soak
 
 synth: .venv/deploy node_modules/ready ## write the CloudFormation assembly to cdk.out
 	$(CDK) synth --quiet
+
+# What several suites deploy.
+$(ASSEMBLY)/manifest.json: .venv/deploy node_modules/ready $(shell find app.py cdk.json infra lambdas geoclusters container -type f -not -path '*/__pycache__/*')
+	rm -rf $(ASSEMBLY)
+	$(CDK) synth --quiet --output $(ASSEMBLY)
 
 check: check-style check-types check-template ## lint, types, template rules
 

@@ -60,8 +60,10 @@ def test_simplified_neighbours_share_their_borders_still() -> None:
         assert len(drawn) == 100
         assert 0.3 * most < count(drawn) <= most
         assert shapely.coverage_is_valid(drawn)
-        # as close as the crinkles are high
-        assert shapely.hausdorff_distance(drawn, found.polygons).max() < 0.1
+        # as close as the crinkles are high (of all of them it would take long)
+        some = slice(None, None, 9)
+        apart = shapely.hausdorff_distance(drawn[some], found.polygons[some])
+        assert apart.max() < 0.1
 
 
 def test_small_files_are_drawn_as_they_are() -> None:

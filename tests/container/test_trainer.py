@@ -463,6 +463,8 @@ def draw(tmp_path: Path, seed: int) -> bytes:
 
 # --- quality -----------------------------------------------------------------------
 
+_CAMERAS = "hong-kong/Traffic_Camera_Locations_En.csv"
+
 
 def read(path: str, latitude: str, longitude: str) -> tuple[Float64, Float64]:
     """Read the usable places of a table in `../shared/data`."""
@@ -481,19 +483,14 @@ def true_msd(xyz: Float64, centroids: npt.NDArray[Any]) -> float:
     return float(distances.min(axis=1).mean())
 
 
-@pytest.mark.parametrize("by_longitude", [False, True], ids=["as-it-is", "sorted"])
 @pytest.mark.parametrize(
-    ("path", "latitude", "longitude", "starts"),
+    ("path", "latitude", "longitude", "starts", "by_longitude"),
     [
-        (
-            "hong-kong/Traffic_Camera_Locations_En.csv",
-            "latitude",
-            "longitude",
-            50,
-        ),
-        ("places/noaa-isd-stations.csv", "LAT", "LON", 10),
+        (_CAMERAS, "latitude", "longitude", 50, False),
+        (_CAMERAS, "latitude", "longitude", 50, True),
+        ("places/noaa-isd-stations.csv", "LAT", "LON", 10, True),
     ],
-    ids=["hong-kong", "stations"],
+    ids=["hong-kong", "hong-kong-sorted", "stations-sorted"],
 )
 def test_with_our_hyperparameters_15_clusters_are_nearly_the_best(
     opt_ml: OptMl,
@@ -537,7 +534,7 @@ def test_on_raw_degrees_the_reported_msd_is_noise_as_in_the_published_run() -> N
     """
     degrees = np.column_stack(
         read(
-            "hong-kong/Traffic_Camera_Locations_En.csv",
+            _CAMERAS,
             *("latitude", "longitude"),
         )
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,7 +167,9 @@ class Pipeline:
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The synthesised app, for several deployments."""
+    """The synthesised app, for several deployments: as `make` has it, if it does."""
+    if made := os.environ.get("GEOCLUSTERS_ASSEMBLY"):
+        return Path(made)
     return deployment.synthesise(tmp_path_factory.mktemp("cdk") / "out")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from geoclusters.status import State
 from tests.integration.conftest import Pipeline
-from tests.integration.test_order_of_events import TOWNS, start_slow, wait_for_job
+from tests.integration.test_order_of_events import TOWNS, wait_for_job, wait_until
 from tests.sagemaker_settings import sagemaker_settings
 
 
@@ -27,9 +27,21 @@ def impatient(pipeline: Pipeline) -> Iterator[None]:
     pipeline.set_environment("StartTraining", **before)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.fixture
+def busy(pipeline: Pipeline) -> Iterator[None]:
+    """One training job runs, and ends when it is stopped only."""
+    with sagemaker_settings(pipeline.cloud, uploading_seconds=3600):
+        version = pipeline.upload("busy.csv", TOWNS, k="3")
+        status = pipeline.wait("busy.csv", version, State.TRAINING, State.REPORTING)
+        name = status["training_job"]
+        wait_until(pipeline, name, "Uploading")
+    yield
+    pipeline.sagemaker.stop_training_job(TrainingJobName=name)
+    wait_for_job(pipeline, name)
+
+
+@pytest.mark.usefixtures("busy", "impatient")
 def test_a_run_that_waited_as_long_as_it_may_is_given_up(pipeline: Pipeline) -> None:
-    busy = start_slow(pipeline, "busy.csv")["training_job"]
     with sagemaker_settings(pipeline.cloud, quota=1):
         version = pipeline.upload("waits.csv", TOWNS, k="3")
 
@@ -41,5 +53,3 @@ def test_a_run_that_waited_as_long_as_it_may_is_given_up(pipeline: Pipeline) -> 
         status = pipeline.wait("waits.csv", version, State.FAILED)
     assert "was given up after 2 tries" in status["message"]
     assert "'ml.m5.large for training job usage' is 1" in status["message"]
-    pipeline.sagemaker.stop_training_job(TrainingJobName=busy)
-    wait_for_job(pipeline, busy)
