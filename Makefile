@@ -15,9 +15,13 @@ export PYTHONWARNINGS :=
 # Byte code is kept: mxnet alone takes 5 s longer to import without.
 export PYTHONDONTWRITEBYTECODE :=
 
-# Two at a time, each part's words together when it ends.
+# Threads of numpy and scikit-learn wait busily, and nothing here has a machine alone.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+
+# Three at a time, as much of each is waiting; the words of each together at its end.
 ifneq ($(filter check test,$(MAKECMDGOALS)),)
-MAKEFLAGS += --jobs=2 --output-sync=target
+MAKEFLAGS += --jobs=3 --output-sync=target
 endif
 
 .PHONY: help demo redrive smoke-aws test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-style check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
@@ -30,7 +34,7 @@ demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cl
 
 SUITES := test-integration test-unit test-container test-faults-of-report test-faults-of-others test-sdk test-browser test-infrastructure
 
-test: $(SUITES) ## every test but those of `make soak` and `make test-image`, two suites at a time
+test: $(SUITES) ## every test but those of `make soak` and `make test-image`, three suites at a time
 
 test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
 	.venv/bin/python -m pytest -q tests/unit --cov

@@ -136,6 +136,8 @@ class Trainer:
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(opt_ml.root),
                 "PYTHONUNBUFFERED": "1",
+                # Its threads wait busily, and several jobs may run at once.
+                "OPENBLAS_NUM_THREADS": "1",
                 **environment,
                 OPT_ML_VARIABLE: str(opt_ml.root),
             },

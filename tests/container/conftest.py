@@ -11,7 +11,9 @@ from tests.statuses import statuses_are_as_documented  # noqa: F401
 # How long an example takes is the machine's affair. Examples are the same each time, so
 # that a failure comes of a change; `--hypothesis-profile explore` tries others, and
 # `--hypothesis-profile fuzz` very many of them.
-settings.register_profile("any-machine", deadline=None, derandomize=True)
+settings.register_profile(
+    "any-machine", deadline=None, derandomize=True, max_examples=50
+)
 settings.register_profile("explore", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=5_000)
 settings.load_profile("any-machine")

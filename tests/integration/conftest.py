@@ -133,14 +133,20 @@ class Pipeline:
         (name,) = (f["FunctionName"] for f in found if having in f["FunctionName"])
         return str(name)
 
+    def environment(self, having: str) -> dict[str, str]:
+        """Return a function's environment."""
+        configuration = self.cloud.client("lambda").get_function_configuration(
+            FunctionName=self.function_name(having)
+        )
+        variables: dict[str, str] = configuration["Environment"]["Variables"]
+        return variables
+
     def set_environment(self, having: str, **changes: str) -> dict[str, str]:
         """Change a function's environment; return what it was before."""
-        functions = self.cloud.client("lambda")
-        name = self.function_name(having)
-        configuration = functions.get_function_configuration(FunctionName=name)
-        before: dict[str, str] = configuration["Environment"]["Variables"]
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": {**before, **changes}}
+        before = self.environment(having)
+        self.cloud.client("lambda").update_function_configuration(
+            FunctionName=self.function_name(having),
+            Environment={"Variables": {**before, **changes}},
         )
         return {key: before[key] for key in changes}
 

@@ -28,15 +28,12 @@ def start_slow(pipeline: Pipeline, key: str) -> Any:
     """Upload a table that trains long; return its status once SageMaker is at it."""
     version = pipeline.upload(key, SLOW.encode(), k=SLOW_K)
     status = pipeline.wait(key, version, State.TRAINING)
-    wait_until(pipeline, status["training_job"], "Training")
-    return status
-
-
-def wait_until(pipeline: Pipeline, job_name: str, secondary_status: str) -> None:
+    name = status["training_job"]
     pipeline.until(
-        lambda: _describe(pipeline, job_name)["SecondaryStatus"] == secondary_status,
-        f"{job_name} to be {secondary_status}",
+        lambda: _describe(pipeline, name)["SecondaryStatus"] == "Training",
+        "the trainer to start",
     )
+    return status
 
 
 def _describe(pipeline: Pipeline, job_name: str) -> Any:

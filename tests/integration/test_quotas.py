@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
+from geoclusters import layout
+from geoclusters.environment import StartTrainingSettings
+from geoclusters.run import RunRecord
 from geoclusters.status import State
+from lambdas.start_training.request import training_request
 from tests.integration.conftest import Pipeline
-from tests.integration.test_order_of_events import TOWNS, wait_for_job, wait_until
+from tests.integration.test_order_of_events import TOWNS, wait_for_job
 from tests.sagemaker_settings import sagemaker_settings
 
 
@@ -29,12 +33,18 @@ def impatient(pipeline: Pipeline) -> Iterator[None]:
 
 @pytest.fixture
 def busy(pipeline: Pipeline) -> Iterator[None]:
-    """One training job runs, and ends when it is stopped only."""
-    with sagemaker_settings(pipeline.cloud, uploading_seconds=3600):
-        version = pipeline.upload("busy.csv", TOWNS, k="3")
-        status = pipeline.wait("busy.csv", version, State.TRAINING, State.REPORTING)
-        name = status["training_job"]
-        wait_until(pipeline, name, "Uploading")
+    """A training job of somebody else's runs, until it is stopped."""
+    version = pipeline.upload("like-this.csv", TOWNS, k="3")
+    status = pipeline.wait("like-this.csv", version, State.SUCCEEDED)
+    key = layout.run_record_key(status["run_id"])
+    record = RunRecord.from_json(pipeline.read(key))
+    settings = StartTrainingSettings.from_env(pipeline.environment("StartTraining"))
+    name = "somebody-elses"
+    request: Any = training_request(record, name, settings)
+    request["HyperParameters"]["epochs"] = "1000000"
+    # Where no model is looked for, and its role may not write one.
+    request["OutputDataConfig"]["S3OutputPath"] = f"s3://{pipeline.bucket}/elsewhere/"
+    pipeline.sagemaker.create_training_job(**request)
     yield
     pipeline.sagemaker.stop_training_job(TrainingJobName=name)
     wait_for_job(pipeline, name)
