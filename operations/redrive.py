@@ -2,7 +2,8 @@
 
 Works on all queues of one stack: on the dead letters of its queues, and on the events
 that its rules couldn't deliver. (For the former, "Start DLQ redrive" in the SQS console
-or ``aws sqs start-message-move-task`` does the same.)
+or ``aws sqs start-message-move-task`` does the same, if the queue is named that they go
+to: `start_training` sends some itself, of which SQS knows no source.)
 """
 
 import argparse
