@@ -276,7 +276,7 @@ def _unpack_code_once() -> None:
     """Let the workers of a function share its code.
 
     ministack unpacks a function's zip for each of its workers, and anew when one is
-    replaced; that of `ingest` is 240 MB. On AWS a function can't write there either.
+    replaced; that of `ingest` is 240 MB. (No function writes there: on AWS it can't.)
     """
     lambda_runtime.zipfile = SimpleNamespace(
         **vars(zipfile) | {"ZipFile": _SharedZipFile}

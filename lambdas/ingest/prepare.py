@@ -10,7 +10,12 @@ from urllib.parse import unquote_plus
 from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
 from geoclusters.aws.objects import ObjectChangedError, S3Object, exists
-from geoclusters.aws.outputs import Outputs, SupersededError, find_run_record
+from geoclusters.aws.outputs import (
+    Outputs,
+    SupersededError,
+    find_run_record,
+    read_own_status,
+)
 from geoclusters.deadline import SecondsLeft, unbounded
 from geoclusters.environment import IngestSettings
 from geoclusters.errors import InputError, TableError, printable
@@ -61,6 +66,9 @@ def prepare_run(
         if state is not None and state.is_final:
             return Outcome(upload.run_id, state, "this upload was answered before")
         record = find_run_record(s3, upload.bucket, upload.run_id)
+        if record is not None and _waits(s3, record):
+            message = "the run of this upload waits to be trained already"
+            return Outcome(upload.run_id, State.QUEUED, message)
         if record is None:
             source = _open(s3, upload)
             upload = replace(upload, version_id=source.version_id)
@@ -218,6 +226,12 @@ def _read_and_write(
         s3=s3,
         seconds_left=seconds_left,
     )
+
+
+def _waits(s3: "S3Client", record: RunRecord) -> bool:
+    """Return whether `start_training` has a run's request, and waits with it."""
+    own = read_own_status(s3, record.upload.bucket, record.run_id)
+    return own is not None and "waiting" in own
 
 
 def _hand_over(

@@ -7,7 +7,7 @@ A message that failed too often in a row is put into the dead-letter queue.
 import os
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 logger = Logger()
 
+#: A run that waited as long as it may is given up by its next try, which comes by then.
+_LATEST_TRY_S: Final = 3600
+
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Start the training job of each run that the event tells of."""
@@ -38,10 +41,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 def _process(message: Message) -> None:
     settings, s3, sagemaker, sqs = _resources()
     wait = Wait.of(message, time.time())
-    if _failed_too_often(message, wait):
+    if wait.tries > MOST_FAILURES and _failed_too_often(message, wait):
         url = settings.jobs_dead_letters_url
         sqs.send_message(QueueUrl=url, MessageBody=message.text)
-        logger.error("the message failed too often: it is put aside", body=message.text)
+        logger.error(
+            "the message failed too often: it is put aside",
+            run_id=_run_id(message),
+            receives=wait.tries,
+        )
         return
     request = TrainingRequest.from_body(message.body)
     with logged(
@@ -62,15 +69,20 @@ def _process(message: Message) -> None:
 
 
 def _failed_too_often(message: Message, wait: Wait) -> bool:
-    if wait.tries <= MOST_FAILURES:
-        return False
     settings, s3, _, _ = _resources()
-    try:
-        run_id = TrainingRequest.from_body(message.body).run_id
-    except EventError:  # it can't have waited
-        return True
+    run_id = _run_id(message)
+    if run_id is None or wait.seconds > settings.max_wait_s + _LATEST_TRY_S:
+        return True  # it can't wait
     status = read_own_status(s3, settings.data_bucket, run_id)
     return wait.failures(status) >= MOST_FAILURES
+
+
+def _run_id(message: Message) -> str | None:
+    """Return the run that a message tells of; None if it tells of none."""
+    try:
+        return TrainingRequest.from_body(message.body).run_id
+    except EventError:
+        return None
 
 
 @cache

@@ -25,8 +25,8 @@ _MOST_DELAY_S: Final = 300
 _BUSY = ("ResourceLimitExceeded", "ThrottlingException", "Throttling")
 #: SageMaker's words of a quota that is used up.
 _QUOTA = re.compile(
-    r"service limit '(?P<name>[^']+)' is (?P<limit>\d+) .*"
-    r"request delta of (?P<asked>\d+) ",
+    r"service limit '(?P<name>[^']+)' is (?P<limit>[\d,]+)"
+    r"(?:.*request delta of (?P<asked>[\d,]+))?",
     re.DOTALL,
 )
 
@@ -126,19 +126,18 @@ def _busy(
 def _without_hope(said: str) -> str | None:
     """Return what to do about a quota that is too small for any waiting to help."""
     quota = _QUOTA.search(said)
-    if quota is None or int(quota["asked"]) <= int(quota["limit"]):
+    if quota is None:
         return None
-    limit = int(quota["limit"])
-    use = (
-        f"use more than {limit} at once of a machine of which a job takes "
-        f"{quota['asked']} (`instance_count`)"
-        if limit
-        else "use any machine for this"
+    limit, asked = (
+        int(number.replace(",", "")) for number in quota.groups(default="1")[1:]
     )
+    if asked <= limit:
+        return None
+    needed = f", and one training job needs {asked}" if limit else ""
     return (
-        f"This AWS account may not {use}: its quota “{quota['name']}” is {limit}. Ask "
-        "for an increase under Service Quotas → Amazon SageMaker in the AWS console, "
-        "then upload the file again."
+        f"The training job is larger than this AWS account allows: its quota "
+        f"“{quota['name']}” is {limit}{needed}. Ask for an increase under Service "
+        "Quotas → Amazon SageMaker in the AWS console, then upload the file again."
     )
 
 

@@ -41,9 +41,18 @@ class Wait(NamedTuple):
         return {"since": since.isoformat(timespec="seconds"), "tries": self.tries}
 
     def failures(self, status: Mapping[str, Any] | None) -> int:
-        """Return how often in a row the message failed before, by its run's status."""
-        said = (status or {}).get("waiting", {})
-        # Sent back from the dead letters, a message is counted from 1 again.
-        is_said_of_this = said.get("since") == self.figures["since"]
-        waited = said["tries"] if is_said_of_this else 0
-        return self.tries - 1 - waited
+        """Return how often in a row the message failed before, by its run's status.
+
+        None are counted where that isn't known: two messages of one run may wait at the
+        same time, as events come more than once, and its status tells of one of them.
+        """
+        before = self.tries - 1
+        waiting = (status or {}).get("waiting")
+        if status is None or waiting is None:
+            return before
+        if waiting["since"] == self.figures["since"]:
+            return before - int(waiting["tries"])
+        said_at = datetime.fromisoformat(status["updated_at"]).timestamp()
+        # What was said before this one was sent is of one that is gone: this one was
+        # sent back from the dead letters, and is counted anew.
+        return 0 if said_at > self.since else before

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from geoclusters.status import State
+from lambdas.start_training.wait import MOST_FAILURES
 from local import deployment
 from local.cloud import Cloud
 from operations.redrive import redrive
@@ -98,6 +99,49 @@ def test_poison_is_answered_and_taken_up_again_after_a_mend(
 
     assert pipeline.until(succeeded, "the run")["upload"]["version_id"] == version
     assert pipeline.messages(graveyard) == 0
+
+
+@contextmanager
+def paused(pipeline: Pipeline, queue_url: str) -> Iterator[None]:
+    """Let a queue feed nobody for a while."""
+    functions = pipeline.cloud.client("lambda")
+    (mapping,) = (
+        mapping["UUID"]
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
+        if mapping["EventSourceArn"].split(":")[-1] == queue_url.split("/")[-1]
+    )
+    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+
+def test_a_request_that_failed_too_often_is_put_aside_and_taken_up_again(
+    pipeline: Pipeline, session: boto3.Session
+) -> None:
+    jobs = pipeline.queue_url("StartTraining")
+    graveyard = dead_letters(pipeline, jobs)
+    with paused(pipeline, jobs):
+        version = pipeline.upload("fails.csv", TOWNS, k="3")
+        pipeline.until(lambda: pipeline.messages(jobs), "a request")
+        for _ in range(MOST_FAILURES):
+            answer = pipeline.sqs.receive_message(
+                QueueUrl=jobs, WaitTimeSeconds=10, VisibilityTimeout=0
+            )
+            assert len(answer["Messages"]) == 1
+    pipeline.until(lambda: pipeline.messages(graveyard), "a dead letter")
+
+    sweep(pipeline)
+    status = pipeline.wait("fails.csv", version, State.FAILED)
+    assert status["put_aside"] is True
+
+    assert sum(redrive(STACK, session).values()) == 1
+
+    def succeeded() -> bool:
+        return bool(pipeline.status("fails.csv")["state"] == "SUCCEEDED")
+
+    pipeline.until(succeeded, "the run")
 
 
 def feeding(session: boto3.Session, queue_url: str) -> tuple[str, Any]:

@@ -196,6 +196,26 @@ def check_calls(proxy: FaultProxy) -> None:
     assert met <= calls.ALL, met - calls.ALL
 
 
+def come_again(pipeline: Pipeline, upload: Any) -> None:
+    """Let the event of an upload come a second time."""
+    key = upload["key"].removeprefix(layout.INPUT_PREFIX)
+    pipeline.sqs.send_message(
+        QueueUrl=pipeline.queue_url("Ingest"),
+        MessageBody=json.dumps(pipeline.upload_event(key, upload)),
+    )
+
+
+def put_aside(pipeline: Pipeline) -> dict[str, int]:
+    """Return how many messages each queue has that nobody works on."""
+    counts = {
+        url: pipeline.messages(url)
+        for url in pipeline.sqs.list_queues()["QueueUrls"]
+        if "DeadLetters" in url or "Undelivered" in url
+    }
+    assert len(counts) > 5
+    return {url: count for url, count in counts.items() if count}
+
+
 def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> None:
     with deployed(assembly, Hurry, quota=2) as (pipeline, proxy):
         started = time.monotonic()
@@ -204,7 +224,10 @@ def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> 
         deadline = started + _TIMEOUT_S
         while time.monotonic() < deadline:
             statuses = own_statuses(pipeline)
-            waiting |= {etag for etag, one in statuses.items() if "waiting" in one}
+            waits = [one for one in statuses.values() if "waiting" in one]
+            if waits and not waiting:
+                come_again(pipeline, waits[0]["upload"])
+            waiting |= {one["upload"]["etag"] for one in waits}
             if len(statuses) == 50 and all(
                 State(one["state"]).is_final for one in statuses.values()
             ):
@@ -218,6 +241,7 @@ def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> 
             f"{len(waiting)} waited, {tries} tries to create a job"
         )
         assert len(waiting) > 10
+        assert put_aside(pipeline) == {}
         check_calls(proxy)
         assert tries < 50 * 8
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from geoclusters import layout, places, recordio
-from geoclusters.aws.outputs import Outputs
+from geoclusters.aws.outputs import Outputs, read_own_status, read_run_record
 from geoclusters.errors import TableError
 from geoclusters.parameters import Parameters
 from geoclusters.run import RunRecord, Upload
-from geoclusters.status import State
+from geoclusters.status import State, status_of_job
 from geoclusters.tables.reader import Table
 from lambdas.ingest import check, parameters_file, write
 from lambdas.ingest import handler as entry
@@ -322,6 +322,19 @@ def test_the_same_event_again_only_hands_the_run_over_again(cloud: Cloud) -> Non
     first, second = cloud.prepare(upload), cloud.prepare(upload)
     assert first == second
     assert len(cloud.requests()) == 2  # CreateTrainingJob tells them apart
+
+
+def test_a_run_that_waits_for_a_quota_is_not_handed_over_again(cloud: Cloud) -> None:
+    upload = cloud.upload()
+    cloud.prepare(upload)
+    record = read_run_record(cloud.s3, BUCKET, upload.run_id)
+    waiting = {"since": "2026-01-01T00:00:00+00:00", "tries": 7}
+    status = status_of_job(record, State.QUEUED, "waits", "job", waiting=waiting)
+    Outputs(cloud.s3, upload).publish(status)
+    assert cloud.prepare(upload).state is State.QUEUED
+    assert len(cloud.requests()) == 1
+    own = read_own_status(cloud.s3, BUCKET, upload.run_id)
+    assert own["waiting"] == waiting
 
 
 def test_a_run_that_was_answered_is_left_alone(cloud: Cloud) -> None:

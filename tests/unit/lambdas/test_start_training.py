@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -223,15 +224,36 @@ def test_a_quota_of_zero_fails_at_once_and_is_named(s3: Any, record: RunRecord) 
     assert "“ml.m5.large for training job usage” is 0" in published(s3)["message"]
 
 
-def test_a_quota_smaller_than_one_job_fails_at_once_too(
+@pytest.mark.parametrize(
+    ("limit", "asked", "needed"),
+    [
+        ("1", "2", ", and one training job needs 2"),
+        ("3", "1,024", ", and one training job needs 1024"),
+        ("0", "1", ". Ask"),
+        ("0.0", "1", ". Ask"),
+        ("2", "2", None),
+        ("1,024", "2", None),
+    ],
+)
+def test_a_quota_smaller_than_one_job_fails_at_once_and_no_other_does(
+    s3: Any, record: RunRecord, limit: str, asked: str, needed: str | None
+) -> None:
+    said = QUOTA.format(limit, limit).replace("delta of 1", f"delta of {asked}")
+    sagemaker = SageMaker(("ResourceLimitExceeded", said))
+    if needed is None:
+        with pytest.raises(LaterError):
+            start(s3, record, sagemaker)
+        return
+    assert start(s3, record, sagemaker).state is State.FAILED
+    assert needed in published(s3)["message"]
+
+
+def test_of_a_quota_of_zero_nothing_else_need_be_said(
     s3: Any, record: RunRecord
 ) -> None:
-    said = QUOTA.format(1, 0).replace("delta of 1", "delta of 2")
+    said = "The account-level service limit 'ml.x for training job usage' is 0."
     error = ("ResourceLimitExceeded", said)
     assert start(s3, record, SageMaker(error)).state is State.FAILED
-    message = published(s3)["message"]
-    assert "may not use more than 1 at once" in message
-    assert "a job takes 2 (`instance_count`)" in message
 
 
 def test_a_request_that_sagemaker_refuses_fails_at_once(
@@ -329,7 +351,7 @@ def handed_over(
         )
         try:
             return entry.handler(event, None), queue
-        except (ClientError, EventError) as error:
+        except (ClientError, EventError, ValueError) as error:
             return error, queue
 
     return hand_over
@@ -341,8 +363,13 @@ HandOver = Callable[..., tuple[Any, Queue]]
 
 @pytest.mark.parametrize("body", [None, {"no": "run"}])
 def test_a_message_that_failed_five_times_is_a_dead_letter(
-    handed_over: HandOver, body: Any
+    handed_over: HandOver,
+    record: RunRecord,
+    body: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(entry.logger.registered_handler, "stream", log)
     for receives in range(1, 6):
         error, queue = handed_over(body, BROKEN, receives=receives)
         assert isinstance(error, Exception)
@@ -351,7 +378,11 @@ def test_a_message_that_failed_five_times_is_a_dead_letter(
     assert answer == {"batchItemFailures": []}  # and so Lambda deletes it
     ((url, text),) = queue.sent
     assert url == SETTINGS.jobs_dead_letters_url
-    assert "run" in text
+    expected = {"run_id": record.run_id, "attempt": 1} if body is None else body
+    assert json.loads(text) == expected
+    logged = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert logged[-1]["message"].endswith("it is put aside")
+    assert logged[-1].get("run_id") == (record.run_id if body is None else None)
 
 
 def test_a_run_that_waited_long_is_put_aside_after_five_failures_in_a_row_only(
@@ -373,9 +404,30 @@ def test_a_run_sent_back_from_the_dead_letters_is_counted_anew(
 ) -> None:
     for receives in range(1, 10):
         handed_over(None, BUSY, receives=receives)
-    again = NOW + 30
+    again = 2_000_000_000.0  # after its status was written
     for receives in range(1, 6):
         error, _ = handed_over(None, BROKEN, receives=receives, sent_s=again)
         assert isinstance(error, ClientError)
     _, queue = handed_over(None, BROKEN, receives=6, sent_s=again)
+    assert len(queue.sent) == 1
+
+
+def test_two_messages_of_one_run_wait_side_by_side(handed_over: HandOver) -> None:
+    """As they do where an event came twice: neither failed, so neither is put aside."""
+    for receives in range(1, 10):
+        for sent_s in (NOW, NOW + 3):
+            answer, queue = handed_over(None, BUSY, receives=receives, sent_s=sent_s)
+            assert len(answer["batchItemFailures"]) == 1
+            assert queue.sent == []
+
+
+def test_where_it_cant_be_known_what_failed_time_is_the_bound(
+    handed_over: HandOver, s3: Any, record: RunRecord
+) -> None:
+    key = layout.run_status_key(record.run_id)
+    s3.put_object(Bucket="data", Key=key, Body=b"{ no status")
+    error, queue = handed_over(None, receives=9)
+    assert isinstance(error, ValueError)
+    long_ago = NOW - SETTINGS.max_wait_s - 3600
+    _, queue = handed_over(None, receives=9, sent_s=long_ago)
     assert len(queue.sent) == 1
