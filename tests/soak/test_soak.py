@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -196,12 +196,13 @@ def check_calls(proxy: FaultProxy) -> None:
     assert met <= calls.ALL, met - calls.ALL
 
 
-def come_again(pipeline: Pipeline, upload: Any) -> None:
-    """Let the event of an upload come a second time."""
-    key = upload["key"].removeprefix(layout.INPUT_PREFIX)
+def come_again(pipeline: Pipeline, run_id: str) -> None:
+    """Let the event of a run's upload come a second time."""
+    upload = pipeline.upload_of(run_id)
+    key = upload.key.removeprefix(layout.INPUT_PREFIX)
+    event = pipeline.upload_event(key, asdict(upload))
     pipeline.sqs.send_message(
-        QueueUrl=pipeline.queue_url("Ingest"),
-        MessageBody=json.dumps(pipeline.upload_event(key, upload)),
+        QueueUrl=pipeline.queue_url("Ingest"), MessageBody=json.dumps(event)
     )
 
 
@@ -226,7 +227,7 @@ def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> 
             statuses = own_statuses(pipeline)
             waits = [one for one in statuses.values() if "waiting" in one]
             if waits and not waiting:
-                come_again(pipeline, waits[0]["upload"])
+                come_again(pipeline, waits[0]["run_id"])
             waiting |= {one["upload"]["etag"] for one in waits}
             if len(statuses) == 50 and all(
                 State(one["state"]).is_final for one in statuses.values()
