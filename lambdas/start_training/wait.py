@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from geoclusters.aws.events import Message
+from geoclusters.status import State
 
 #: As often in a row a message may fail, as the queues of the other functions allow.
 MOST_FAILURES: Final = 5
+#: States of runs whose message isn't done: failed are those that were put aside.
+_MAY_FAIL: Final = (State.QUEUED, State.FAILED)
 
 
 class Wait(NamedTuple):
@@ -47,6 +50,8 @@ class Wait(NamedTuple):
         same time, as events come more than once, and its status tells of one of them.
         """
         before = self.tries - 1
+        if status is not None and State(status["state"]) not in _MAY_FAIL:
+            return 0  # its job was created, but the message not taken for done
         waiting = (status or {}).get("waiting")
         if status is None or waiting is None:
             return before

@@ -421,6 +421,16 @@ def test_two_messages_of_one_run_wait_side_by_side(handed_over: HandOver) -> Non
             assert queue.sent == []
 
 
+def test_a_run_whose_job_was_created_is_not_put_aside(handed_over: HandOver) -> None:
+    """It waited long, and the function ended right after it had said TRAINING."""
+    for receives in range(1, 10):
+        handed_over(None, BUSY, receives=receives)
+    handed_over(None, receives=10)
+    known = ("ResourceInUse", "must be unique")
+    answer, queue = handed_over(None, known, receives=11)
+    assert (answer, queue.sent) == ({"batchItemFailures": []}, [])
+
+
 def test_where_it_cant_be_known_what_failed_time_is_the_bound(
     handed_over: HandOver, s3: Any, record: RunRecord
 ) -> None:
