@@ -10,18 +10,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import boto3
 import pytest
 
 from geoclusters import layout
 from geoclusters.status import State
 from local import deployment
 from local.cloud import Cloud
+from operations.redrive import redrive
 from tests.faults import calls
 from tests.faults.proxy import Fault, FaultProxy, Request
 from tests.integration.conftest import Pipeline
 from tests.statuses import problem
 
 _TIMEOUT_S: Final = 900
+_STACK: Final = "geoclusters"
+#: How often it is looked for messages that were put aside.
+_LOOKS_S: Final = 30
 #: Waiting is as good in a tenth of its time, where training takes seconds.
 _HURRY: Final = 10
 #: The share of calls that fail: of each run's, about one in three runs has one.
@@ -118,10 +123,37 @@ def own_statuses(pipeline: Pipeline) -> dict[str, Any]:
     return found
 
 
+def put_aside(pipeline: Pipeline) -> dict[str, int]:
+    """Return how many messages each queue has that nobody works on."""
+    counts = {
+        url: pipeline.messages(url)
+        for url in pipeline.sqs.list_queues()["QueueUrls"]
+        if "DeadLetters" in url or "Undelivered" in url
+    }
+    assert len(counts) > 5
+    return {url: count for url, count in counts.items() if count}
+
+
+def send_back(pipeline: Pipeline) -> None:
+    """Do what an operator does where messages were put aside."""
+    if put_aside(pipeline):
+        with pytest.MonkeyPatch.context() as shell:
+            for name, value in pipeline.cloud.environment().items():
+                shell.setenv(name, value)
+            redrive(_STACK, boto3.Session())
+
+
 def wait_for_all(pipeline: Pipeline, sent: list[Sent]) -> dict[str, Any]:
-    """Wait until each upload's run has ended; return their own statuses."""
+    """Wait until each upload's run has ended; return their own statuses.
+
+    With calls that fail at random, some message of hundreds fails five times in a row.
+    """
     deadline = time.monotonic() + _TIMEOUT_S
+    looked_at = time.monotonic()
     while True:
+        if time.monotonic() > looked_at + _LOOKS_S:
+            send_back(pipeline)
+            looked_at = time.monotonic()
         pipeline.cloud.check()
         statuses = own_statuses(pipeline)
         ended = {
@@ -204,17 +236,6 @@ def come_again(pipeline: Pipeline, run_id: str) -> None:
     pipeline.sqs.send_message(
         QueueUrl=pipeline.queue_url("Ingest"), MessageBody=json.dumps(event)
     )
-
-
-def put_aside(pipeline: Pipeline) -> dict[str, int]:
-    """Return how many messages each queue has that nobody works on."""
-    counts = {
-        url: pipeline.messages(url)
-        for url in pipeline.sqs.list_queues()["QueueUrls"]
-        if "DeadLetters" in url or "Undelivered" in url
-    }
-    assert len(counts) > 5
-    return {url: count for url, count in counts.items() if count}
 
 
 def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> None:
