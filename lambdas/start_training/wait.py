@@ -50,10 +50,12 @@ class Wait(NamedTuple):
         same time, as events come more than once, and its status tells of one of them.
         """
         before = self.tries - 1
-        if status is not None and State(status["state"]) not in _MAY_FAIL:
+        if status is None:
+            return before
+        if State(status["state"]) not in _MAY_FAIL:
             return 0  # its job was created, but the message not taken for done
-        waiting = (status or {}).get("waiting")
-        if status is None or waiting is None:
+        waiting = status.get("waiting")
+        if waiting is None:
             return before
         if waiting["since"] == self.figures["since"]:
             return before - int(waiting["tries"])
