@@ -20,12 +20,12 @@ export PYTHONDONTWRITEBYTECODE :=
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-# Three at a time, as much of each is waiting; the words of each together at its end.
+# Four at a time, as much of each is waiting; the words of each together at its end.
 ifneq ($(filter check test,$(MAKECMDGOALS)),)
-MAKEFLAGS += --jobs=3 --output-sync=target
+MAKEFLAGS += --jobs=4 --output-sync=target
 endif
 
-.PHONY: help demo redrive smoke-aws test test-unit test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-style check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
+.PHONY: help demo redrive smoke-aws test test-unit test-unit-of-local test-unit-of-others test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-style check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -33,12 +33,19 @@ help: ## list the targets
 demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cluster a sample on the embedded cloud
 	.venv/bin/python -m local demo
 
-SUITES := test-integration test-unit test-container test-faults-of-report test-faults-of-others test-sdk test-browser test-infrastructure
+# Those that take longest first.
+SUITES := test-integration test-container test-unit-of-others test-faults-of-others test-faults-of-report test-unit-of-local test-infrastructure test-browser test-sdk
 
-test: $(SUITES) ## every test but those of `make soak` and `make test-image`, three suites at a time
+test: $(SUITES) ## every test but those of `make soak` and `make test-image`, four suites at a time
 
-test-unit: .venv/dev .venv-cloud/ready .venv-report/ready
-	.venv/bin/python -m pytest -q tests/unit --cov
+test-unit: test-unit-of-local test-unit-of-others
+
+# Coverage is measured of geoclusters/ and lambdas/ alone.
+test-unit-of-local: .venv/dev .venv-cloud/ready .venv-report/ready
+	.venv/bin/python -m pytest -q tests/unit/local
+
+test-unit-of-others: .venv/dev .venv-cloud/ready .venv-report/ready
+	.venv/bin/python -m pytest -q tests/unit --ignore tests/unit/local --cov
 
 test-infrastructure: .venv/dev node_modules/ready
 	.venv/bin/python -m pytest -q tests/infrastructure
