@@ -21,14 +21,16 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
 # Four at a time, as much of each is waiting; the words of each together at its end.
-ifneq ($(filter check test,$(MAKECMDGOALS)),)
+ifneq ($(filter install check test,$(MAKECMDGOALS)),)
 MAKEFLAGS += --jobs=4 --output-sync=target
 endif
 
-.PHONY: help demo redrive smoke-aws test test-unit test-unit-of-local test-unit-of-others test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-style check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
+.PHONY: help install demo redrive smoke-aws test test-unit test-unit-of-local test-unit-of-others test-infrastructure test-container test-image test-browser test-sdk test-integration test-faults test-faults-of-report test-faults-of-others soak synth check check-style check-types check-template bench-readers bench-ingest bench-report bench-image bench-quality lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+install: .venv/dev .venv-cloud/ready .venv-report/test .venv-sdk/ready node_modules/ready chromium $(ASSEMBLY)/manifest.json
 
 demo: .venv/deploy .venv-cloud/ready .venv-report/ready node_modules/ready ## cluster a sample on the embedded cloud
 	.venv/bin/python -m local demo
@@ -85,7 +87,7 @@ $(ASSEMBLY)/manifest.json: .venv/deploy node_modules/ready $(shell find app.py c
 	rm -rf $(ASSEMBLY)
 	$(CDK) synth --quiet --output $(ASSEMBLY)
 
-check: check-style check-types check-template ## lint, types, template rules
+check: check-style check-types ## lint and types
 
 check-style: .venv/dev
 	.venv/bin/ruff check .
@@ -94,7 +96,7 @@ check-style: .venv/dev
 check-types: .venv/dev .venv-cloud/ready
 	.venv/bin/mypy .
 
-check-template: .venv/dev node_modules/ready
+check-template: .venv/dev node_modules/ready ## the template's rules alone, which `make test` holds too
 	.venv/bin/python -m infra.checks
 
 smoke-aws: .venv/deploy node_modules/ready ## go the whole way in your AWS account, and remove everything (OPTIONS=--keep leaves it)

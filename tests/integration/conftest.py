@@ -82,7 +82,7 @@ class Pipeline:
             self.cloud.check()
             if answer := reached():
                 return answer
-            time.sleep(0.1)
+            time.sleep(0.2)
         pytest.fail(f"waited {_TIMEOUT_S:g} s for {what}\n{self.cloud.log_tails()}")
 
     def read(self, key: str) -> bytes:
