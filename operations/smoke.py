@@ -166,14 +166,15 @@ def check_results(
 
 def summary(status: steps.Document) -> str:
     """Return what came of a run, in a few lines."""
-    cost = status.get("estimated_cost")
-    usd = f"{cost['usd']} USD" if cost else "unknown: no price of the training machine"
+    cost = status["estimated_cost"]
+    known = cost["usd"] is not None
+    words = f"{cost['usd']:.6f} USD" if known else f"unknown. {cost['reason']}"
     return "\n".join(
         [
             f"{status['k']} clusters of {status['rows']['usable']:,} places",
             f"Mean distance: {status['mean_distance_m']:,.0f} m",
             f"Files: {', '.join(status['files'])}",
-            f"Estimated cost of the run: {usd}",
+            f"Estimated cost of the run: {words}",
         ]
     )
 

@@ -13,7 +13,7 @@ from moto import mock_aws
 from operations import removal
 from operations.cdk import Cdk
 from operations.errors import OperationError
-from operations.smoke import Smoke, check, check_results, new_stack_name
+from operations.smoke import Smoke, check, check_results, new_stack_name, summary
 
 STACK = "geoclusters-smoke-0123"
 BUCKET = "smoke-data"
@@ -186,3 +186,23 @@ def test_results_are_held_against_what_was_asked_for(
 
 def test_two_trials_have_two_names() -> None:
     assert new_stack_name() != new_stack_name()
+
+
+@pytest.mark.parametrize(
+    ("usd", "reason", "words"),
+    [
+        (0.000056, None, "0.000056 USD"),
+        (None, "No price is known.", "unknown. No price is known."),
+    ],
+)
+def test_the_cost_is_said_in_words_that_can_be_read(
+    usd: float | None, reason: str | None, words: str
+) -> None:
+    status = {
+        "k": 2,
+        "rows": {"usable": 10},
+        "mean_distance_m": 1_234.5,
+        "files": ["centroids.csv"],
+        "estimated_cost": {"usd": usd, "reason": reason},
+    }
+    assert summary(status).splitlines()[-1] == f"Estimated cost of the run: {words}"
