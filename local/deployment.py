@@ -7,9 +7,9 @@ from local.cloud import ACCOUNT, REGION, Cloud
 from operations.cdk import Cdk
 
 
-def cdk(cloud: Cloud) -> Cdk:
-    """Return the CLI, turned to a local cloud."""
-    return Cdk(cloud.process_environment())
+def cdk(cloud: Cloud, *, bundles: Path | None = None) -> Cdk:
+    """Return the CLI, turned to a local cloud; see `operations.cdk.Cdk`."""
+    return Cdk(cloud.process_environment(), bundles=bundles)
 
 
 def bootstrap(cloud: Cloud) -> None:
@@ -31,6 +31,11 @@ def destroy(
     cdk(cloud).destroy(app=app, context=context)
 
 
-def synthesise(output: Path, *, context: Mapping[str, str] | None = None) -> Path:
+def synthesise(
+    output: Path,
+    *,
+    context: Mapping[str, str] | None = None,
+    bundles: Path | None = None,
+) -> Path:
     """Synthesise the app into a folder, for several deployments, and return it."""
-    return Cdk().synthesise(output, context=context)
+    return Cdk(bundles=bundles).synthesise(output, context=context)

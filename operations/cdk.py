@@ -23,14 +23,21 @@ class Cdk:
     ----------
     environment
         What decides about cloud and credentials; by default this process's.
+    bundles
+        An assembly of the same code: what it bundled is taken over by `synthesise`.
     timeout_s
         The longest that one command may take.
     """
 
     def __init__(
-        self, environment: Mapping[str, str] | None = None, *, timeout_s: float = 600.0
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        bundles: Path | None = None,
+        timeout_s: float = 600.0,
     ) -> None:
         self.environment = environment
+        self._bundles = bundles
         self._timeout_s = timeout_s
 
     def bootstrap(self, target: str, *, cwd: Path) -> None:
@@ -45,6 +52,8 @@ class Cdk:
         self, output: Path, *, context: Mapping[str, str] | None = None
     ) -> Path:
         """Synthesise the app into a folder, for several deployments, and return it."""
+        if self._bundles:
+            _take_over(self._bundles, output)
         self._cdk("synth", "--quiet", "--output", str(output), *_context(context))
         return output
 
@@ -121,6 +130,17 @@ class Cdk:
         if process.returncode:
             tail = "\n".join(output.splitlines()[-_OUTPUT_TAIL_LINES:])
             raise OperationError(f"`{name}` failed:\n{tail}")
+
+
+def _take_over(bundles: Path, output: Path) -> None:
+    """Link what is bundled into the output: the CDK makes no asset that it finds there.
+
+    An asset's name is the hash of what it is made of. `.cache` has the CLI's archives.
+    """
+    (bundles / ".cache").mkdir(exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
+    for path in [bundles / ".cache", *bundles.glob("asset.*")]:
+        (output / path.name).symlink_to(path.resolve())
 
 
 def _app(app: Path | None) -> list[str]:

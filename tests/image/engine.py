@@ -94,7 +94,11 @@ def _prepare(env: Mapping[str, str], folder: Path, *options: str) -> Prepared:
     context = {"base_image": base, "pip_config_file": str(secrets["pip"])}
     if "ca" in secrets:
         context["ca_certificates_file"] = str(secrets["ca"])
-    assembly = deployment.synthesise(folder / "cdk.out", context=context)
+    # The functions' packages are those of any other deployment.
+    bundles = env.get("GEOCLUSTERS_ASSEMBLY")
+    assembly = deployment.synthesise(
+        folder / "cdk.out", context=context, bundles=Path(bundles) if bundles else None
+    )
     return Prepared(assembly, tuple(build_options), build_s=build_s)
 
 

@@ -3,6 +3,7 @@
 (How it ends that fails: `tests/unit/operations/test_smoke.py`.)
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,18 +52,14 @@ def training_jobs(pipeline: Pipeline) -> set[str]:
     return {job["TrainingJobName"] for job in jobs}
 
 
-def smoke(pipeline: Pipeline, **changes: Any) -> Any:
-    values = {"stack": new_stack_name(), "settings": {}, "poll_s": 0.2, **changes}
-    return Smoke(**values).run(pipeline.cloud, deployment.cdk(pipeline.cloud))
-
-
 def test_the_trial_goes_the_whole_way_under_a_key_and_leaves_nothing(
-    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+    pipeline: Pipeline, assembly: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = pipeline.cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
     before, jobs = everything(pipeline), training_jobs(pipeline)
 
-    status = smoke(pipeline, settings={"kms_key_arn": key})
+    smoke = Smoke(stack=new_stack_name(), settings={"kms_key_arn": key}, poll_s=0.2)
+    status = smoke.run(pipeline.cloud, deployment.cdk(pipeline.cloud, bundles=assembly))
 
     assert status["state"] == "SUCCEEDED"
     said = capsys.readouterr().out
