@@ -38,8 +38,8 @@ class DistinctPlaces:
 
     def __init__(self, most_kept: int = MOST_KEPT) -> None:
         self._most_kept = most_kept
-        # Sorted, different ones first, then those that wait to be sorted in: sorting
-        # seldom is quick.
+        # Sorted, different ones first, then blocks, each sorted, that wait to be merged
+        # with them: merging seldom is quick.
         self._hashes: Hashes = np.empty(2 * most_kept + _BLOCK, np.uint64)
         self._kept = 0
         self._end = 0
@@ -54,11 +54,12 @@ class DistinctPlaces:
             hashes = _hash(latitude[block], longitude[block])
             if self._level:
                 hashes = hashes[hashes < self._bound()]
+            hashes.sort()
             self._hashes[self._end : self._end + len(hashes)] = hashes
             self._end += len(hashes)
 
     def finish(self) -> None:
-        """Sort what was added last, which takes time; after that the count is known."""
+        """Merge what was added last; after that the count is known."""
         self._merge()
 
     @property
@@ -81,7 +82,7 @@ class DistinctPlaces:
         if self._end == self._kept:
             return
         hashes = self._hashes[: self._end]
-        hashes.sort()
+        hashes.sort(kind="stable")  # a merge sort, which finds what is sorted
         self._kept = _without_repeats(hashes)
         while self._kept > self._most_kept:
             self._level += 1

@@ -178,6 +178,8 @@ def _encoding(sample: bytes) -> tuple[str, bytes]:
             "UTF-8”, and upload that."
         )
         raise TableError(msg)
+    if sample.isascii():
+        return "utf-8", b""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
