@@ -50,7 +50,6 @@ class Ingest(Construct):
             self,
             "Uploads",
             function=ingest.function,
-            max_receive_count=5,
             event_pattern=event_patterns.uploads(data.bucket.bucket_name),
         )
         ingest.configure(

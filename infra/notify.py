@@ -42,7 +42,6 @@ class Notify(Construct):
             self,
             "Statuses",
             function=notify.function,
-            max_receive_count=5,
             event_pattern=event_patterns.statuses(data.bucket.bucket_name),
         )
         notify.configure(

@@ -8,6 +8,8 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from geoclusters.aws.events import MOST_FAILURES
+
 #: The longest that SQS keeps a message: what ended here must be seen by somebody.
 DEAD_LETTER_RETENTION = cdk.Duration.days(14)
 #: Longer than all receives can take, else a message would vanish before it is put
@@ -28,7 +30,7 @@ class QueuedFunction(Construct):
         construct_id: str,
         *,
         function: lambda_.Function,
-        max_receive_count: int,
+        max_receive_count: int = MOST_FAILURES,
         event_pattern: events.EventPattern | None = None,
     ) -> None:
         super().__init__(scope, construct_id)

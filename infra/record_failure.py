@@ -38,7 +38,6 @@ class RecordFailure(Construct):
             self,
             "Failures",
             function=record_failure.function,
-            max_receive_count=5,
             event_pattern=event_patterns.failures(training.job_name_prefix),
         )
         record_failure.configure(

@@ -52,7 +52,6 @@ class Report(Construct):
             self,
             "Models",
             function=report.function,
-            max_receive_count=5,
             event_pattern=event_patterns.models(data.bucket.bucket_name),
         )
         prices = RegionalPrices(

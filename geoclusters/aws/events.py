@@ -14,6 +14,9 @@ from geoclusters import layout
 from geoclusters.aws import form
 from geoclusters.run import Upload
 
+#: So often in a row a message may fail; then it is put aside as a dead letter.
+MOST_FAILURES: Final = 5
+
 #: How a job ends without a result.
 _ENDS_WITHOUT_RESULT: Final = ("Failed", "Stopped")
 #: SageMaker's bounds.

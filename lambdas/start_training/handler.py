@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from aws_lambda_powertools import Logger
 
-from geoclusters.aws.events import Message, TrainingRequest
+from geoclusters.aws.events import MOST_FAILURES, Message, TrainingRequest
 from geoclusters.aws.outputs import SupersededError, read_own_status
 from geoclusters.aws.queue import logged, work
 from geoclusters.environment import StartTrainingSettings
 from geoclusters.errors import EventError
 from lambdas.start_training.start import start_training
-from lambdas.start_training.wait import MOST_FAILURES, Wait
+from lambdas.start_training.wait import Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

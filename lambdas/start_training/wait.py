@@ -12,8 +12,6 @@ from typing import Any, Final, NamedTuple
 from geoclusters.aws.events import Message
 from geoclusters.status import State
 
-#: As often in a row a message may fail, as the queues of the other functions allow.
-MOST_FAILURES: Final = 5
 #: States of runs whose message isn't done: failed are those that were put aside.
 _MAY_FAIL: Final = (State.QUEUED, State.FAILED)
 

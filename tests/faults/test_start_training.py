@@ -4,10 +4,9 @@ import itertools
 from typing import Any
 
 from geoclusters import layout
-from geoclusters.aws.events import TrainingRequest
+from geoclusters.aws.events import MOST_FAILURES, TrainingRequest
 from geoclusters.run import RunRecord
 from lambdas.start_training.request import training_request
-from lambdas.start_training.wait import MOST_FAILURES
 from tests.faults import calls
 from tests.faults.function import Function
 from tests.faults.trying import (

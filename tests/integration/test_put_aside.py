@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
+from geoclusters.aws.events import MOST_FAILURES
 from geoclusters.status import State
-from lambdas.start_training.wait import MOST_FAILURES
 from local import deployment
 from local.cloud import Cloud
 from operations.redrive import redrive

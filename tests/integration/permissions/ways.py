@@ -9,10 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
-from geoclusters.aws.events import TrainingRequest
+from geoclusters.aws.events import MOST_FAILURES, TrainingRequest
 from geoclusters.aws.upload import PartedUpload
 from geoclusters.status import State
-from lambdas.start_training.wait import MOST_FAILURES
 from local.sagemaker.aws import LOG_GROUP
 from tests.integration.permissions.stage import PLACES, Stage, refusal
 from tests.sagemaker_settings import sagemaker_settings
