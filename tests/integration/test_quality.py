@@ -134,9 +134,10 @@ def true_msd(pipeline: Pipeline, key: str, version: str, places: Floats) -> floa
             15,
             1.05,
         ),
+        ("places/noaa-isd-stations.csv", ("LAT", "LON"), 15, 1.05),
         ("places/noaa-isd-stations.csv", ("LAT", "LON"), 100, 1.10),
     ],
-    ids=["hong-kong-15", "stations-100"],
+    ids=["hong-kong-15", "stations-15", "stations-100"],
 )
 def test_clusters_are_nearly_the_best_whatever_the_order_of_the_file(
     pipeline: Pipeline,
