@@ -102,8 +102,13 @@ class _ReferenceSystem(_Domain):
         code = text.strip()
         if re.fullmatch(r"[0-9]{1,7}", code):
             return f"EPSG:{code}"
+        if re.fullmatch(r"(?i)WGS[ _-]?(?:19)?84", code):
+            return "EPSG:4326"
         match = re.fullmatch(
-            r"([A-Za-z][A-Za-z0-9_]{0,31}):([A-Za-z0-9_.-]{1,32})", code
+            # OGC writes urn:ogc:def:crs:EPSG::2326
+            r"(?i:urn:ogc:def:crs:)?"
+            r"([A-Za-z][A-Za-z0-9_]{0,31}):(?:[0-9.]*:)? *([A-Za-z0-9_.-]{1,32})",
+            code,
         )
         return f"{match[1].upper()}:{match[2]}" if match else None
 

@@ -117,7 +117,10 @@ class Reading:
             latitude = notation.degrees(first, "latitude")
             longitude = notation.degrees(second, "longitude")
         else:
-            latitude, longitude = notation.numbers(first), notation.numbers(second)
+            latitude, longitude = (
+                notation.large_numbers(first),
+                notation.large_numbers(second),
+            )
         return *self.to_degrees(latitude, longitude), missing
 
     def to_degrees(self, first: Numbers, second: Numbers) -> tuple[Numbers, Numbers]:
@@ -233,7 +236,7 @@ def _are_reversed(
             notation.degrees(texts[0], "latitude"),
             notation.degrees(texts[1], "longitude"),
         )
-    first, second = (notation.numbers(column) for column in texts)
+    first, second = (notation.large_numbers(column) for column in texts)
     usual = projection.covers(*projection.to_degrees(first, second))
     other = projection.covers(*projection.to_degrees(second, first))
     if min(np.count_nonzero(usual), np.count_nonzero(other)) > len(first) / 2:
@@ -256,7 +259,7 @@ def _judge_two(
     numbers = np.count_nonzero(is_number)
     in_range = np.count_nonzero(_within(latitude, longitude))
     if projection is not None and not projection.is_geographic:
-        if numbers == 0 or in_range < numbers / 2:
+        if projection.is_angular or numbers == 0 or in_range < numbers / 2:
             return _judge_projected(columns, texts, projection, why)
         why += f"; its values are degrees, so {projection.name} was not needed"
         projection = None
@@ -269,7 +272,7 @@ def _judge_two(
     by_value = columns.family is Family.NORTHING_EASTING
     if letters.sum() > len(letters) / 2 or (by_value and swapped.sum() > numbers / 2):
         return _unusable(columns, _swapped(columns, texts, letters | swapped))
-    if by_value:
+    if by_value and not all(column.is_null().all() for column in texts):
         has_fractions = np.any(latitude[is_number] % 1 != 0)
         if in_range < max(numbers / 2, 1) or not has_fractions:
             return _unusable(columns, _no_degrees(columns, texts, is_number))
@@ -295,7 +298,7 @@ def _judge_projected(
     why: str,
 ) -> Judged:
     reading = Reading(columns, f"{why}, in {projection.name}", projection=projection)
-    y, x = (notation.numbers(column) for column in texts)
+    y, x = (notation.large_numbers(column) for column in texts)
     is_number = np.isfinite(y) & np.isfinite(x) & ((x != 0) | (y != 0))
     covered = is_number & projection.covers(*projection.to_degrees(y, x))
     places = np.count_nonzero(covered)
@@ -305,9 +308,10 @@ def _judge_projected(
         return _unusable(
             columns,
             f"{_hold(columns)} {found}, which don't lie where {projection.name} "
-            f"({projection.code}) is used: {area}. Check the "
+            f"({projection.code}) is used: {area.rstrip('.')}. Check the "
             "upload's metadata `crs`, and that latitude names the column with the "
-            "northing (y), longitude the one with the easting (x).",
+            "northing (y), longitude the one with the easting (x). One comma or "
+            "point in a number is taken for a decimal mark, not for thousands.",
         )
     return Judged(Quality.PROJECTED, places / max(len(y), 1), reading, "")
 
@@ -337,9 +341,20 @@ def _hold(columns: Candidate) -> str:
 
 
 def _examples(texts: Sequence[pl.Series], rows: Flags) -> str:
-    first = int(np.flatnonzero(rows)[0]) if rows.any() else 0
-    values = " and ".join(quoted(str(column[first]).strip()) for column in texts)
-    return f"values such as {values}"
+    """Return for a message what stands in the first of some rows, or in any row."""
+    filled = np.logical_and.reduce([column.is_not_null() for column in texts])
+    for wanted in (rows & filled, rows, filled):
+        if wanted.any():
+            first = int(np.argmax(wanted))
+            return f"values such as {_shown([column[first] for column in texts])}"
+    shown = _shown([column.drop_nulls().first() for column in texts])
+    return f"values such as {shown}"
+
+
+def _shown(values: Sequence[object]) -> str:
+    return " and ".join(
+        "nothing" if value is None else quoted(str(value).strip()) for value in values
+    )
 
 
 def _no_degrees(

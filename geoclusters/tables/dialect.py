@@ -12,7 +12,7 @@ import polars as pl
 
 from geoclusters.errors import TableError, quoted
 from geoclusters.tables.blocks import Format, Lines, check_closed
-from geoclusters.tables.columns import ColumnHints, Family, Header
+from geoclusters.tables.columns import Candidate, ColumnHints, Family, Header
 from geoclusters.tables.coordinates import (
     Judged,
     Quality,
@@ -147,10 +147,27 @@ def _found(
                 texts = _texts(
                     rows[:_ROWS_LOOKED_AT], columns.positions, width=len(record)
                 )
+                if _is_row(columns, texts, preamble):
+                    continue
                 judged = judge(columns, texts, projection)
                 if judged.quality is Quality.DEGREES and judged.share == 1:
                     most_preamble = preamble  # nothing further below is better
                 yield _Found(judged, texts, header, preamble, delimiter)
+
+
+def _is_row(columns: Candidate, texts: Sequence[pl.Series], preamble: int) -> bool:
+    """Return whether an `N` and an `E` are no names of columns, but stand in a row.
+
+    Below them is nothing, then, or the same.
+    """
+    if columns.family is not Family.NORTHING_EASTING:
+        return False
+    values = [set(column.drop_nulls()) for column in texts]
+    if not any(values):
+        return preamble > 0
+    return all(
+        found <= {name} for found, name in zip(values, columns.names, strict=True)
+    )
 
 
 def _different_delimiters(sample: bytes) -> list[int]:

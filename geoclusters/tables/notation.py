@@ -32,6 +32,14 @@ _SPELLINGS: Final = {
     **dict.fromkeys(BLANKS, " "),
 }
 
+_GROUP_MARK: Final = rf"[ \u00a0\u2009\u202f{_APOSTROPHES}]"
+#: Numbers whose thousands are separated beyond doubt, and by what.
+_THOUSANDS: Final = (
+    (rf"^[+-]?[0-9]{{1,3}}(?:{_GROUP_MARK}[0-9]{{3}})+(?:[.,][0-9]+)?$", _GROUP_MARK),
+    (r"^[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+\.[0-9]+|(?:,[0-9]{3}){2,})$", ","),
+    (r"^[+-]?[0-9]{1,3}(?:(?:\.[0-9]{3})+,[0-9]+|(?:\.[0-9]{3}){2,})$", r"\."),
+)
+
 _GAP: Final = r" *[°':-] *| +"
 _GRAMMAR: Final = (
     r"(?i)^(?P<before>[NSEW])? *(?P<sign>[+-])? *"
@@ -104,6 +112,21 @@ def numbers(texts: pl.Series) -> Numbers:
         found = found.fill_null(_level_number(texts).cast(pl.Float64, strict=False))
     values = found.fill_null(np.nan).to_numpy()
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def large_numbers(texts: pl.Series) -> Numbers:
+    """Return plain decimal numbers as `numbers` does, and those with thousands.
+
+    Blanks or apostrophes may separate these; commas or points where there are several,
+    or one of the other kind behind them. (Degrees have no thousands, and `22 180` would
+    be something else.)
+    """
+    texts = texts.cast(pl.String)
+    values = numbers(texts)
+    rest = np.flatnonzero(np.isnan(values) & texts.is_not_null().to_numpy())
+    if len(rest):
+        values[rest] = numbers(_without_thousands(texts[rest]))
+    return values
 
 
 def degrees(texts: pl.Series, axis: Axis) -> Numbers:
@@ -227,6 +250,15 @@ def _level_number(texts: pl.Series) -> pl.Series:
         .str.replace(rf"^[{_DASHES}]", "-")
         .str.replace(",", ".", literal=True)
     )
+
+
+def _without_thousands(texts: pl.Series) -> pl.Series:
+    """Return texts without the separators of thousands, where they can be no others."""
+    texts = texts.str.strip_chars(BLANKS)
+    for pattern, separator in _THOUSANDS:
+        without = texts.str.replace_all(separator, "")
+        texts = without.zip_with(texts.str.contains(pattern), texts)
+    return texts
 
 
 def _level(texts: pl.Series) -> pl.Series:

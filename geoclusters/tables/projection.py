@@ -73,6 +73,8 @@ class Projection:
         self.is_geographic: bool = horizontal.is_geographic and all(
             axis.unit_name == "degree" for axis in horizontal.axis_info[:2]
         )
+        #: Whether they are angles, in degrees or in another unit, such as grads.
+        self.is_angular: bool = horizontal.is_geographic
         area = crs.area_of_use
         #: Where it is meant to be used, in words; None if the register doesn't say.
         self.area_of_use: str | None = area.name if area else None

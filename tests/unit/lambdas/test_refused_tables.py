@@ -221,6 +221,18 @@ UNREADABLE = {
         data="lat,lon\n",
         says=("names its columns, but has no rows below them.", "Upload it with its"),
     ),
+    "a header alone, of projected columns": Refused(
+        data="name,northing,easting\n",
+        says=("names its columns, but has no rows below them.",),
+    ),
+    "columns that nobody filled in": Refused(
+        data="name,northing,easting\nA,,\nB,,\n",
+        says=("2 × coordinate missing (row 2, 3)", "fill in the coordinates"),
+    ),
+    "a log of a GPS device, without names": Refused(
+        data=2 * "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9\n",
+        says=("The first line should name the columns, but here it holds '$GPGGA'",),
+    ),
     "lines end as on old Macs": Refused(
         data=table(end="\r"), says=("lines end as on old Macs", "Save it again")
     ),
@@ -419,6 +431,11 @@ PARAMETERS = {
         data=table(),
         beside='{"k": 4',
         says=("The file of parameters input/", "a.json is no JSON", TABLE_AGAIN),
+    ),
+    "a reference system that has no code": Refused(
+        data=table("y", "x", rows=GRID),
+        metadata={"crs": "UTM 32N"},
+        says=("`crs=UTM 32N`", "must be the code of a coordinate reference system"),
     ),
     "a parameter beside the table that is none": Refused(
         data=table(),

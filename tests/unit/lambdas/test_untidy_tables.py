@@ -376,6 +376,24 @@ COORDINATES = {
         data=table("X", "Y", rows=[(x, y) for y, x in GRID], delimiter=";", mark=","),
         metadata={"crs": "2326"},
     ),
+    "projected, with separators of thousands": on_grid(
+        data='y,x\n"819,069.80","836.694,05"\n829 069.80,836\'694.05\n'
+        '819069.8,"841\u202f694,05"\n',
+        metadata={"crs": "urn:ogc:def:crs:EPSG::2326"},
+    ),
+    "grads, from Paris": Accepted(
+        # 0.9° a grad; Paris lies 2.337° east of Greenwich
+        data=table("lat", "lon", rows=[(54.2, 0.1), (54.3, 0.1), (54.2, 0.2)]),
+        metadata={"crs": "EPSG:4807"},
+        places=[(2, 48.78, 2.427), (3, 48.87, 2.427), (4, 48.78, 2.517)],
+        tolerance_deg=1e-3,
+        columns={"crs": "NTF (Paris)"},
+    ),
+    "a row with the letters of hemispheres is no header": Accepted(
+        data="lat,lon,ns,ew\n22.25,114.125,N,E\n22.5,114.25,N,E\n,,N,E\n",
+        places=PLACES[:2],
+        metadata={"k": "2"},
+    ),
     "projected, in columns that their owner names": on_grid(
         data=table("hoch", "quer", rows=GRID),
         metadata={"crs": "EPSG:2326", "latitude": "hoch", "longitude": "quer"},

@@ -68,6 +68,30 @@ def test_plain_numbers_are_read(text: str, number: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(
+            ("836694.05", 836694.05),
+            ("836,694.05", 836694.05),
+            ("836.694,05", 836694.05),
+        ),
+        *(("836 694.05", 836694.05), ("836\u202f694,05", 836694.05)),
+        *(("5'334'567", 5334567), ("5,334,567", 5334567), ("-5.334.567", -5334567)),
+        *(("836,694", 836.694), ("836.694", 836.694)),
+    ],
+)
+def test_large_numbers_may_have_separators_of_thousands(
+    text: str, number: float
+) -> None:
+    assert notation.large_numbers(pl.Series([text, None])).tolist()[0] == number
+
+
+@pytest.mark.parametrize("text", ["83,6694.05", "8366,694.05", "836 69", "1,234.567.8"])
+def test_thousands_that_are_none_are_not_guessed(text: str) -> None:
+    assert np.isnan(notation.large_numbers(pl.Series([text])))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *("nan", "NaN", "inf", "-inf", "Infinity", "1e999", "0x10", "1_000", "1 000"),
