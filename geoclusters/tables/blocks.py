@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ MOST_RECORD_BYTES = 64 * 1024 * 1024
 
 #: Each of the next ones is twice as long.
 _FIRST_BLOCK_BYTES = 2 * 1024 * 1024
+
+#: A block has no more lines than about this, so that what is made of them is bounded.
+_MOST_LINES: Final = 256 * 1024
+_PIECE_BYTES: Final = 32 * 1024
 
 #: Quotation marks that are looked at together; an even number.
 _MARKS_AT_ONCE = 1024 * 1024
@@ -119,6 +123,25 @@ def blocks(chunks: Iterable[bytes], block_bytes: int, form: Format) -> Iterator[
         quotes = np.concatenate(marks)
         closed = len(quotes) % 2 == 0
         yield Block(rest, closed and _is_well_quoted(rest, quotes, form))
+
+
+def with_fewer_lines(whole: Iterable[Block], form: Format) -> Iterator[Block]:
+    """Yield blocks, those of very short lines cut into smaller ones."""
+    for block in whole:
+        lines = block.data.count(b"\n")
+        if lines <= _MOST_LINES:
+            yield block
+            continue
+        size = len(block.data)
+        parts = blocks(_pieces(block.data), size // -(-lines // _MOST_LINES), form)
+        for part in parts:
+            is_smaller = len(part.data) < size  # one record may have all the lines
+            yield from with_fewer_lines([part], form) if is_smaller else [part]
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
 
 
 def _quotes(data: bytes) -> Positions:

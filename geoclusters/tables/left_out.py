@@ -63,6 +63,12 @@ def find_reasons(
     return reasons
 
 
+def is_reason(reasons: Reasons, reason: Reason) -> NDArray[np.bool_]:
+    """Return which rows are left out for a reason."""
+    found: NDArray[np.bool_] = reasons == _REASONS.index(reason)
+    return found
+
+
 class LeftOut:
     """Counts the rows that are left out, and lists the first ones."""
 

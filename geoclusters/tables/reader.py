@@ -1,7 +1,8 @@
 """Reading places from a CSV file as a stream: memory does not grow with the file."""
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
@@ -15,7 +16,14 @@ from geoclusters.tables import blocks, text
 from geoclusters.tables.columns import ColumnHints
 from geoclusters.tables.coordinates import Flags, Numbers, blank_to_null
 from geoclusters.tables.dialect import Dialect, find_dialect
-from geoclusters.tables.left_out import USABLE, LeftOut, find_reasons
+from geoclusters.tables.left_out import (
+    USABLE,
+    LeftOut,
+    Reason,
+    Reasons,
+    find_reasons,
+    is_reason,
+)
 
 _BLOCK_BYTES: Final = 8 * 1024 * 1024
 #: Blocks that are cut while an earlier one is parsed.
@@ -27,7 +35,7 @@ Ids = NDArray[np.bytes_]
 class Chunk(NamedTuple):
     """Some rows of a table, in the file's order."""
 
-    #: Rows in the chunk, usable or not.
+    #: Rows in the chunk, usable or left out; blank ones don't count.
     rows: int
     #: Of the usable ones: the row as a spreadsheet shows it (its first is row 1), …
     row: NDArray[np.int64]
@@ -36,6 +44,26 @@ class Chunk(NamedTuple):
     longitude: Numbers
     #: … and what tells a place from the others, where the table's owner named a column.
     id: Ids | None
+
+
+class _Rows(NamedTuple):
+    """Some rows of a table, and what is wrong with them."""
+
+    row: NDArray[np.int64]
+    reasons: Reasons
+    latitude: Numbers
+    longitude: Numbers
+    id: Ids | None
+
+    def where(self, flags: Flags) -> "_Rows":
+        """Return the rows for which something is true."""
+        return _Rows(
+            self.row[flags],
+            self.reasons[flags],
+            self.latitude[flags],
+            self.longitude[flags],
+            None if self.id is None else self.id[flags],
+        )
 
 
 class Table:
@@ -73,7 +101,10 @@ class Table:
         _check_lines(sample)
         self._dialect = find_dialect(sample, hints)
         utf8 = _without(utf8, _header_bytes(sample, self._dialect))
-        self._blocks = blocks.blocks(utf8, block_bytes, self._dialect.format)
+        form = self._dialect.format
+        self._blocks = blocks.with_fewer_lines(
+            blocks.blocks(utf8, block_bytes, form), form
+        )
 
     @property
     def columns(self) -> dict[str, str]:
@@ -110,35 +141,30 @@ class Table:
         first_row = self._dialect.preamble + 2  # a spreadsheet's first row is 1
         with read_ahead(self._blocks, _BLOCKS_AHEAD) as blocks_ahead:
             for block in blocks_ahead:
-                yield (chunk := self._parse(block, first_row))
-                first_row += chunk.rows
+                rows = self._parse(block, first_row)
+                first_row += len(rows.row)
+                if _may_be_blank(block, self._dialect, rows.reasons):
+                    rows = rows.where(~_blank_rows(block, self._dialect))
+                yield self._sort_out(rows)
 
-    def _parse(self, block: blocks.Block, first_row: int) -> Chunk:
+    def _parse(self, block: blocks.Block, first_row: int) -> "_Rows":
         latitude, longitude, missing, fields = self._coordinates(block)
         reasons = find_reasons(latitude, longitude, missing, fields.surplus)
         row = np.arange(first_row, first_row + len(reasons))
         ids = _encoded(fields.id, row) if fields.id is not None else None
-        usable = reasons == USABLE
+        return _Rows(row, reasons, latitude, longitude, ids)
+
+    def _sort_out(self, rows: "_Rows") -> Chunk:
+        """Return the usable rows, and count those that are left out."""
+        usable = rows.reasons == USABLE
+        count = len(usable)
         if not self.left_out.has_far_longitudes:
-            far = np.abs(longitude[usable]) > 90
+            far = np.abs(rows.longitude[usable]) > 90
             self.left_out.has_far_longitudes = bool(far.any())
-        if usable.all():
-            return Chunk(len(row), row, latitude, longitude, ids)
-        wrong = np.flatnonzero(~usable)
-        self.left_out.add(
-            row[wrong],
-            reasons[wrong],
-            latitude[wrong],
-            longitude[wrong],
-            None if ids is None else ids[wrong],
-        )
-        return Chunk(
-            len(row),
-            row[usable],
-            latitude[usable],
-            longitude[usable],
-            None if ids is None else ids[usable],
-        )
+        if not usable.all():
+            self.left_out.add(*rows.where(~usable))
+            rows = rows.where(usable)
+        return Chunk(count, rows.row, rows.latitude, rows.longitude, rows.id)
 
     def _coordinates(
         self, block: blocks.Block
@@ -216,28 +242,12 @@ class _Fields(NamedTuple):
 
 
 def _read_fast(block: bytes, dialect: Dialect, kind: pl.DataType) -> _Fields:
-    schema: dict[str, pl.DataType] = {
-        f"column_{i + 1}": pl.String() for i in range(dialect.width + 1)
-    }
-    names = list(schema)
+    names = _names(dialect)
     wanted = [names[i] for i in dialect.reading.columns.positions]
     id_name = [] if dialect.id is None else [names[dialect.id.position]]
     needed = list(dict.fromkeys((*wanted, *id_name, names[-1])))
     kinds = dict.fromkeys(wanted, kind) | dict.fromkeys(id_name, pl.String())
-    frame = pl.read_csv(
-        block,
-        has_header=False,
-        separator=dialect.format.delimiter,
-        # polars has no decimal comma in fields between commas; texts are mended later
-        decimal_comma=dialect.decimal_mark == "," != dialect.format.delimiter,
-        schema={**schema, **kinds},
-        columns=needed,
-        encoding="utf8-lossy",
-        ignore_errors=True,
-        truncate_ragged_lines=True,
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
+    frame = _read_csv(block, dialect, needed, kinds)
     behind = frame[names[-1]]
     if behind.null_count() == len(behind):
         surplus = np.zeros(len(behind), np.bool_)
@@ -245,6 +255,69 @@ def _read_fast(block: bytes, dialect: Dialect, kind: pl.DataType) -> _Fields:
         surplus = (behind.fill_null("").str.strip_chars() != "").to_numpy()
     ids = frame[id_name[0]] if id_name else None
     return _Fields([frame[name] for name in wanted], ids, surplus)
+
+
+def _names(dialect: Dialect) -> list[str]:
+    """Return polars' names of the header's columns, and of one behind them."""
+    return [f"column_{i + 1}" for i in range(dialect.width + 1)]
+
+
+def _read_csv(
+    block: bytes,
+    dialect: Dialect,
+    needed: Sequence[str],
+    kinds: Mapping[str, pl.DataType],
+) -> pl.DataFrame:
+    """Return the needed columns of a block; texts where no other kind is wanted."""
+    is_wide = _may_be_wide(block, dialect)
+    frame = pl.read_csv(
+        _narrow_line(dialect) + block if is_wide else block,
+        has_header=False,
+        separator=dialect.format.delimiter,
+        # polars has no decimal comma in fields between commas; texts are mended later
+        decimal_comma=dialect.decimal_mark == "," != dialect.format.delimiter,
+        schema={**dict.fromkeys(_names(dialect), pl.String()), **kinds},
+        columns=needed,
+        encoding="utf8-lossy",
+        ignore_errors=True,
+        truncate_ragged_lines=True,
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+    return frame.slice(1) if is_wide else frame
+
+
+def _may_be_blank(block: blocks.Block, dialect: Dialect, reasons: Reasons) -> bool:
+    """Return whether rows may be blank, by what is quick to see."""
+    delimiter = re.escape(dialect.format.delimiter.encode())
+    blank_line = rb'(?:\A|\n)[%b \t\r"]*(?:\n|\Z)' % delimiter
+    missing = is_reason(reasons, Reason.MISSING).any()
+    return bool(missing) and re.search(blank_line, block.data) is not None
+
+
+def _blank_rows(block: blocks.Block, dialect: Dialect) -> Flags:
+    """Return which of a block's rows have nothing in any field."""
+    if not block.well_quoted:
+        records = blocks.records(blocks.Lines(block.data), dialect.format)
+        return np.array([not any(map(str.strip, fields)) for fields in records])
+    frame = _read_csv(block.data, dialect, _names(dialect), {})
+    blank = pl.all().fill_null("").str.strip_chars() == ""
+    return frame.select(pl.all_horizontal(blank)).to_series().to_numpy()
+
+
+def _may_be_wide(block: bytes, dialect: Dialect) -> bool:
+    """Return whether a block's first record may go on behind the header's last column.
+
+    polars makes columns of all that it holds, and they may be millions.
+    """
+    line = block[: block.find(b"\n") + 1]
+    surplus = line.count(dialect.format.delimiter.encode()) > dialect.width
+    return surplus or line.count(b'"') % 2 == 1
+
+
+def _narrow_line(dialect: Dialect) -> bytes:
+    """Return a line before a block, by which polars counts its columns."""
+    return dialect.format.delimiter.encode() * dialect.width + b"\n"
 
 
 def _read_leniently(block: bytes, dialect: Dialect) -> _Fields:

@@ -408,7 +408,7 @@ PARAMETERS = {
             ("k", "many", "a whole number", "Upload again"),
             ("geometry", "flat", "one of spherical, planar.", "geometry=spherical`."),
             ("boundary", "hk.exe", "that ends in .zip", "boundary=districts.zip`."),
-            ("crs", "WGS84", "must be the code", "crs=EPSG:2326`."),
+            ("crs", "WGS72", "must be the code", "crs=EPSG:2326`."),
         )
     },
     **{

@@ -197,7 +197,19 @@ WRITING = {
     "blank lines": Accepted(
         data="".join((*LINES[:3], "\n", *LINES[3:], "\n\n")),
         places=at(2, 3, 5, 6),
-        rows={"read": 7, "usable": 4},
+        rows={"read": 4, "usable": 4, "left_out": {}},
+    ),
+    "rows that a spreadsheet left empty": Accepted(
+        data=table("lat", "lon", "name", rows=[(*pair, "x") for pair in DEGREES])
+        + 50 * ",,\n"
+        + 50 * '"", ,\n',
+        rows={"read": 4, "usable": 4, "left_out": {}},
+    ),
+    "empty rows between others, and a mark of inches": Accepted(
+        data='lat,lon,name\n22.25,114.125,5" pipe\n,,\n22.5,114.25,\n\n'
+        "-33.75,151.5,\n, ,\n,,Nowhere\n59.35,-18,\n",
+        places=at(2, 4, 6, 9),
+        rows={"read": 5, "usable": 4},
     ),
     "empty columns behind the last one, in the header": Accepted(
         data=table("lat", "lon", "", "", rows=[(*p, "", "") for p in DEGREES])

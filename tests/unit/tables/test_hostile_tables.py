@@ -3,8 +3,12 @@
 import gzip
 import io
 import itertools
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -90,6 +94,56 @@ def test_a_million_columns_are_refused_and_many_are_read() -> None:
     with pytest.raises(TableError, match="doesn't end within the first 1 MiB"):
         Table(io.BytesIO(wide))
     assert read(b"lat,lon" + b",c" * 50_000 + b"\n1,2\n3,4\n") == 2
+
+
+#: In a process of its own, whose memory is seen as a whole: polars' is not Python's.
+_READING: Final = """
+import resource, sys
+from geoclusters.tables.columns import ColumnHints
+from geoclusters.tables.reader import Table
+
+usage = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with open(sys.argv[1], "rb") as file:
+    before = usage()
+    rows = sum(len(chunk.row) for chunk in Table(file, ColumnHints(id="lat")).chunks())
+print(rows, (usage() - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        pytest.param(
+            b"lat,lon\n1,2" + 5_000_000 * b"," + b"\n3,4\n", 2, id="a wide row"
+        ),
+        pytest.param(
+            b'lat,lon\n1,"2\n"' + 5_000_000 * b"," + b"\n3,4\n",
+            2,
+            id="a wide row over two lines",
+        ),
+        pytest.param(
+            b"lat,lon\n" + 500_000 * b"1,2\n" + 5_000_000 * b"," + b"\n3,4\n",
+            500_001,
+            id="a wide row far below",
+        ),
+        pytest.param(b"lat,lon\n" + 20_000_000 * b"\n" + b"1,2\n", 1, id="blank lines"),
+        pytest.param(
+            b"lat,lon\n" + 40 * (99_999 * b"1,2\n" + b" " * 200 + b"1,2\n"),
+            4_000_000,
+            id="some long ids",
+        ),
+    ],
+)
+def test_what_is_made_of_few_bytes_is_bounded(
+    table: bytes, rows: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(table)
+    command = [sys.executable, "-c", _READING, path]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    read, megabytes = map(int, done.stdout.split())
+    assert read == rows
+    assert megabytes < 400
 
 
 def test_a_message_names_few_of_very_many_columns() -> None:
