@@ -1,4 +1,4 @@
-"""How good the clusters are, step by step from raw degrees to what a user gets.
+"""How good the clusters are, step by step from raw degrees to exact passes.
 
     make bench-quality
     python -m benchmarks.quality --only hong-kong --ks 15 --seeds 3
@@ -40,6 +40,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_info
 
 from benchmarks.quality_sets import SETS, Places
 from container.centroids import place_on_earth
@@ -151,8 +152,13 @@ def _name(options: argparse.Namespace) -> str:
 
 
 def _versions() -> dict[str, str]:
+    # Rounding in float32, which decides what raw degrees end in, depends on the kernel.
+    kernels = {
+        each["architecture"] for each in threadpool_info() if "architecture" in each
+    }
     return {
         "python": platform.python_version(),
+        "blas_kernel": ", ".join(sorted(kernels)),
         **{name: version(name) for name in ("numpy", "scikit-learn")},
     }
 

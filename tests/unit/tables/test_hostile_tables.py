@@ -139,7 +139,7 @@ def test_what_is_made_of_few_bytes_is_bounded(
 ) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(table)
-    command = [sys.executable, "-c", _READING, path]
+    command = [sys.executable, "-c", _READING, str(path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     read, megabytes = map(int, done.stdout.split())
     assert read == rows
