@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple, NoReturn
@@ -14,6 +14,7 @@ from geoclusters.errors import TableError, printable, quoted
 #: Portuguese say latitude and longitude.) Written as `_plain` leaves them.
 LATITUDE_NAMES: Final = (
     *("latitude", "lat", "decimallatitude", "latitudedeg", "latitudedd", "latdeg"),
+    *("latdegree", "latdegrees", "latitudedegree", "latitudedegrees", "latd"),
     *("latdd", "wgs84latitude", "wgs84lat", "latwgs84", "latitudewgs84", "gpslatitude"),
     *("gpslat", "geolat", "geolatitude", "stoplat", "latitud", "latitudine"),
     *("breitengrad", "geographischebreite", "geogrbreite", "breedtegraad"),
@@ -21,7 +22,18 @@ LATITUDE_NAMES: Final = (
 )
 LONGITUDE_NAMES: Final = (
     *("longitude", "lon", "lng", "long", "decimallongitude", "longitudedeg"),
-    *("longitudedd", "londeg", "longdeg", "londd", "wgs84longitude", "wgs84lon"),
+    *("londegree", "londegrees", "longdegree", "longdegrees", "longitudedegree"),
+    *(
+        "longitudedegrees",
+        "lond",
+        "longd",
+        "longitudedd",
+        "londeg",
+        "longdeg",
+        "londd",
+        "wgs84longitude",
+        "wgs84lon",
+    ),
     *("wgs84long", "lonwgs84", "longwgs84", "longitudewgs84", "gpslongitude", "gpslon"),
     *("gpslong", "gpslng", "geolon", "geolong", "geolng", "geolongitude", "stoplon"),
     *("longitud", "longitudine", "längengrad", "laengengrad", "geographischelänge"),
@@ -58,6 +70,22 @@ NORTHING_EASTING_NAMES: Final = (
     ),
     *(("n", "e"), ("y坐标", "x坐标"), ("y座標", "x座標")),
 )
+#: What stands behind a coordinate in columns of their own, each named by the axis and
+#: one of these words: `lat_min`.
+_AXES: Final = (
+    ("latitude", "latitud", "latitudine", "lat"),
+    ("longitude", "longitud", "longitudine", "long", "lon", "lng"),
+)
+_MINUTES: Final = ("min", "mins", "minute", "minutes", "minutos", "minuti", "m", "mm")
+_SECONDS: Final = ("sec", "secs", "second", "seconds", "segundos", "secondi", "s", "ss")
+_HEMISPHERE: Final = ("dir", "direction", "ref", "hem", "hemisphere", "hemisferio")
+_HEMISPHERES: Final = (("ns", "nsindicator"), ("ew", "ewindicator"))
+#: A hemisphere in brackets behind a name; North and East need no mention.
+_SOUTH: Final = re.compile(r"[(\[] *°? *(?:S|SOUTH|SUR|SUD) *[)\]]$")
+_WEST: Final = re.compile(r"[(\[] *°? *(?:W|WEST|OESTE|OUEST) *[)\]]$")
+#: (In German O is East.)
+_ROMANCE_WEST: Final = re.compile(r"^LONGITUD.*[(\[] *°? *O *[)\]]$")
+
 #: So many columns are named in a message.
 _MOST_SHOWN: Final = 20
 #: Of names that could be meant, so many pairs are looked at.
@@ -82,14 +110,18 @@ _LATITUDE_WORDS: Final = re.compile(
 )
 _LONGITUDE_WORDS: Final = re.compile(
     "longitudine|longitude|longitud|long|lon|lng|längengrad|laengengrad|länge"
-    "|lengtegraad|długość|долгота|經度|经度|経度"
+    "|laenge|lengtegraad|długość|долгота|經度|经度|経度"
 )
 
 #: So much of a name matters; a field of a table without header may be of any length.
 _MOST_CHARACTERS: Final = 500
 _SEPARATORS: Final = re.compile("[\\s_.,/#:*°'\"\u200b\ufeff-]+")
-#: What stands in brackets behind a name is a unit, but not `POINT (114.2 22.3)`.
+#: What stands in brackets behind a name is a unit, but not `POINT (114.2 22.3)`, …
 _TWO_NUMBERS: Final = re.compile(r"[0-9][\s,;]+[+-]?[0-9.]")
+#: … and these are units of other numbers than degrees.
+_OTHER_ANGLES: Final = re.compile(r"[(\[] *(?:rad|radians?|gon) *[)\]]$", re.IGNORECASE)
+#: `x_y`, as the name of one column or a part of it.
+_X_Y: Final = re.compile(r"(?<![a-z])x[^a-z]*y(?![a-z])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +147,19 @@ class Family(IntEnum):
     NORTHING_EASTING = 2
 
 
+class Rest(NamedTuple):
+    """What belongs behind the text of a coordinate."""
+
+    #: Positions of the columns with minutes, and seconds.
+    minutes: tuple[int, ...] = ()
+    #: Position of the column with the hemisphere, if there is one.
+    hemisphere: tuple[int, ...] = ()
+    #: The hemisphere's letter, where the coordinate's own column is named by it.
+    letter: str = ""
+    #: The names of these columns.
+    names: tuple[str, ...] = ()
+
+
 class Candidate(NamedTuple):
     """Columns that may hold the coordinates."""
 
@@ -124,6 +169,26 @@ class Candidate(NamedTuple):
     names: tuple[str, ...]
     #: Whether the owner of the table named them.
     is_given: bool
+    #: What belongs to latitude and to longitude; empty if nothing does.
+    rests: tuple[Rest, ...] = ()
+
+    @property
+    def needed(self) -> tuple[int, ...]:
+        """The positions of all columns that are read: coordinates first."""
+        behind = (position for rest in self.rests for position in rest[0] + rest[1])
+        return (*self.positions, *behind)
+
+    @property
+    def longitude_first(self) -> bool:
+        """Whether the name of the one column says so: `(lon, lat)`."""
+        name = unicodedata.normalize("NFKC", self.names[0]).casefold()
+        latitude, longitude = (
+            _LATITUDE_WORDS.search(name),
+            _LONGITUDE_WORDS.search(name),
+        )
+        if latitude and longitude:
+            return longitude.start() < latitude.start()
+        return name.startswith(("lon", "lng")) or _X_Y.search(name) is not None
 
 
 class Header:
@@ -152,7 +217,8 @@ class Header:
         if not is_given and self._positions.keys().isdisjoint(_USUAL_NAMES):
             return  # as most rows of a table, which might all be its header
         for pair in self._pairs(hints):
-            yield self._candidate(Family.LATITUDE_LONGITUDE, *pair, is_given=is_given)
+            found = self._candidate(Family.LATITUDE_LONGITUDE, *pair, is_given=is_given)
+            yield found._replace(rests=self._rests(pair))
         if is_given:
             return
         for name in filter(self._is_one, ONE_COLUMN_NAMES):
@@ -249,6 +315,40 @@ class Header:
         ]
         return together or pairs
 
+    def _rests(self, pair: tuple[int, int]) -> tuple[Rest, ...]:
+        rests = tuple(self._rest(axis, position) for axis, position in enumerate(pair))
+        return rests if any(rest != Rest() for rest in rests) else ()
+
+    def _rest(self, axis: int, position: int) -> Rest:
+        """Return what may belong to latitude (0) or longitude (1)."""
+        words = _AXES[axis]
+        minutes = self._first_of(f"{word}{end}" for word in words for end in _MINUTES)
+        seconds = self._first_of(f"{word}{end}" for word in words for end in _SECONDS)
+        letters = _HEMISPHERES[axis]
+        hemisphere = self._first_of(
+            (
+                *letters,
+                *(
+                    f"{word}{end}"
+                    for word in words
+                    for end in (letters[0], *_HEMISPHERE)
+                ),
+            )
+        )
+        name = self.names[position].strip().upper()
+        if axis == 0:
+            letter = "S" if _SOUTH.search(name) else ""
+        else:
+            letter = "W" if _WEST.search(name) or _ROMANCE_WEST.search(name) else ""
+        if minutes:
+            minutes += seconds
+        names = tuple(self.names[i] for i in minutes + hemisphere)
+        return Rest(minutes, hemisphere, letter, names)
+
+    def _first_of(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Return the position of the first of some names that is one column's."""
+        return next((tuple(self._positions[n]) for n in names if self._is_one(n)), ())
+
     def _found(self, given: str | None, usual: Sequence[str]) -> list[int]:
         if given is None:
             return [self._positions[name][0] for name in usual if self._is_one(name)]
@@ -297,7 +397,7 @@ def names_coordinates(text: str) -> bool:
 def _plain(name: str) -> str:
     """Return a name without case, separators and a unit in brackets at its end."""
     composed = unicodedata.normalize("NFKC", name[:_MOST_CHARACTERS]).strip()
-    if composed.endswith((")", "]")):
+    if composed.endswith((")", "]")) and not _OTHER_ANGLES.search(composed):
         start = max(composed.rfind("("), composed.rfind("["))
         if start > 0 and not _TWO_NUMBERS.search(composed, start):
             composed = composed[:start]

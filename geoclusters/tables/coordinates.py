@@ -5,7 +5,7 @@ first rows. A `Reading` is what came out, and reads the rest.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from geoclusters.errors import quoted, shown
 from geoclusters.tables import notation, pairs
-from geoclusters.tables.columns import Candidate, Family
+from geoclusters.tables.columns import Candidate, Family, Rest
 from geoclusters.tables.projection import Projection
 
 Numbers = NDArray[np.float64]
@@ -83,7 +83,8 @@ class Reading:
     @property
     def is_plain(self) -> bool:
         """Whether there are two columns of decimal numbers."""
-        return len(self.columns.positions) == 2 and not self.is_sexagesimal
+        is_two = len(self.columns.positions) == 2
+        return is_two and not self.columns.rests and not self.is_sexagesimal
 
     @property
     def notation(self) -> str:
@@ -100,7 +101,7 @@ class Reading:
         Parameters
         ----------
         texts : series of texts, of equal length
-            Of the columns, in the order of `columns.positions`; null where blank.
+            Of the columns, in the order of `columns.needed`; null where blank.
 
         Returns
         -------
@@ -110,7 +111,7 @@ class Reading:
             Where one is blank.
         """
         missing = np.zeros(len(texts[0]), np.bool_)
-        for column in texts:
+        for column in texts[: len(self.columns.positions)]:
             missing |= column.is_null().to_numpy()
         first, second = self.two(texts)
         if self.projection is None or self.projection.is_geographic:
@@ -137,8 +138,8 @@ class Reading:
 
     def two(self, texts: Sequence[pl.Series]) -> tuple[pl.Series, pl.Series]:
         """Return the texts of latitude, or y, and of longitude, or x."""
-        if len(texts) == 2:
-            return texts[0], texts[1]
+        if len(self.columns.positions) == 2:
+            return _joined(self.columns, texts)
         split = pairs.split(texts[0], self.form)
         if self.longitude_first:
             return split.second, split.first
@@ -179,7 +180,58 @@ def judge(
     """
     if columns.family is Family.ONE_COLUMN:
         return _judge_one(columns, texts[0], projection)
-    return _judge_two(columns, (texts[0], texts[1]), projection, "")
+    if projection is not None and not projection.is_geographic:
+        columns = columns._replace(rests=())
+    columns = _without_strangers(columns, texts)
+    return _judge_two(columns, _joined(columns, texts), projection, "")
+
+
+def _joined(
+    columns: Candidate, texts: Sequence[pl.Series]
+) -> tuple[pl.Series, pl.Series]:
+    """Return texts of latitude and longitude, with what belongs to them behind."""
+    behind = iter(texts[2:])
+    rests = columns.rests or (Rest(), Rest())
+    latitude, longitude = (
+        _with_rest(text, rest, behind)
+        for text, rest in zip(texts[:2], rests, strict=True)
+    )
+    return latitude, longitude
+
+
+def _with_rest(text: pl.Series, rest: Rest, behind: Iterator[pl.Series]) -> pl.Series:
+    if rest == Rest():
+        return text
+    # (what is blank between others is nought: `22`, ``, `36`)
+    minutes = [next(behind).fill_null("0") for _ in rest.minutes]
+    hemisphere = [next(behind) for _ in rest.hemisphere]
+    pieces = pl.DataFrame(
+        {str(i): each for i, each in enumerate((text, *minutes, *hemisphere))}
+    )
+    whole = pl.concat_str(
+        pl.all(), pl.lit(rest.letter), separator=" ", ignore_nulls=True
+    )
+    joined = pieces.select(pl.when(pl.col("0").is_not_null()).then(whole))
+    return joined.to_series().str.strip_chars()
+
+
+def _without_strangers(columns: Candidate, texts: Sequence[pl.Series]) -> Candidate:
+    """Return columns without what seems to belong to them, but makes no coordinates.
+
+    `lat_min` may be the southern end of a box, and `ns` anything.
+    """
+    bare = columns._replace(rests=())
+    if not columns.rests or _coordinates(columns, texts) * 2 >= _coordinates(
+        bare, texts
+    ):
+        return columns
+    return bare
+
+
+def _coordinates(columns: Candidate, texts: Sequence[pl.Series]) -> int:
+    """Return in how many rows both texts can be read."""
+    values = [notation.read(text).value for text in _joined(columns, texts)]
+    return int(np.isfinite(values).all(axis=0).sum())
 
 
 def _judge_one(
@@ -202,7 +254,7 @@ def _judge_one(
     usual, why = split.form.longitude_first, f"the column {name} holds both"
     if usual:
         how = "longitude first, as in WKT and GeoJSON"
-    elif columns.names[0].casefold().startswith(("lon", "lng")):
+    elif columns.longitude_first:
         usual, how = True, "longitude first, as its name says"
     else:
         how = "latitude first, as usual"
@@ -326,9 +378,14 @@ def _unusable(columns: Candidate, problem: str) -> Judged:
 
 
 def _why(columns: Candidate) -> str:
+    why = "they are called so"
     if columns.is_given:
-        return "the upload's parameters name them"
-    return "they are called so"
+        why = "the upload's parameters name them"
+    if names := [quoted(name) for rest in columns.rests for name in rest.names]:
+        why += f", with {', '.join(names)}"
+    if any(rest.letter for rest in columns.rests):
+        why += ", with the hemisphere in the name"
+    return why
 
 
 def _hold(columns: Candidate) -> str:

@@ -145,7 +145,7 @@ def _found(
             for columns in header.candidates(hints):
                 rows = [row for row in records[preamble + 1 :] if any(row)]
                 texts = _texts(
-                    rows[:_ROWS_LOOKED_AT], columns.positions, width=len(record)
+                    rows[:_ROWS_LOOKED_AT], columns.needed, width=len(record)
                 )
                 if _is_row(columns, texts, preamble):
                     continue

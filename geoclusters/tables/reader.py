@@ -243,7 +243,7 @@ class _Fields(NamedTuple):
 
 def _read_fast(block: bytes, dialect: Dialect, kind: pl.DataType) -> _Fields:
     names = _names(dialect)
-    wanted = [names[i] for i in dialect.reading.columns.positions]
+    wanted = [names[i] for i in dialect.reading.columns.needed]
     id_name = [] if dialect.id is None else [names[dialect.id.position]]
     needed = list(dict.fromkeys((*wanted, *id_name, names[-1])))
     kinds = dict.fromkeys(wanted, kind) | dict.fromkeys(id_name, pl.String())
@@ -322,7 +322,7 @@ def _narrow_line(dialect: Dialect) -> bytes:
 
 def _read_leniently(block: bytes, dialect: Dialect) -> _Fields:
     """Do as `_read_fast`, as texts, where marks stand in the middle of a field."""
-    positions = dialect.reading.columns.positions
+    positions = dialect.reading.columns.needed
     id_position = [] if dialect.id is None else [dialect.id.position]
     wanted: list[list[str]] = [[] for _ in (*positions, *id_position)]
     surplus = []

@@ -432,6 +432,10 @@ PARAMETERS = {
         beside='{"k": 4',
         says=("The file of parameters input/", "a.json is no JSON", TABLE_AGAIN),
     ),
+    "radians": Refused(
+        data=table("latitude [rad]", "longitude [rad]", rows=[(0.84, 0.2)]),
+        says=("No column for the latitude was found.", "'latitude [rad]'"),
+    ),
     "a reference system that has no code": Refused(
         data=table("y", "x", rows=GRID),
         metadata={"crs": "UTM 32N"},

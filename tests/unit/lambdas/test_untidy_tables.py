@@ -86,6 +86,8 @@ def on_grid(tolerance_deg: float = 2e-5, **values: Any) -> Accepted:
     return Accepted(places=found, tolerance_deg=tolerance_deg, **values)
 
 
+PARTS: Final = ("deg", "min", "sec", "dir")
+
 # Encodings: header and ids tell whether all was read right
 
 WORDS: Final[Mapping[str, tuple[tuple[str, str, str], tuple[str, ...]]]] = {
@@ -373,6 +375,59 @@ COORDINATES = {
         "N59.35,18 West\n",
         columns={"notation": "decimal degrees"},
     ),
+    "hemispheres in columns of their own": Accepted(
+        data=table(
+            *("LATITUDE", "N/S", "LONGITUDE", "E/W"),
+            rows=[
+                (abs(lat), "NS"[lat < 0], abs(lon), "ew"[lon < 0])
+                for lat, lon in DEGREES
+            ],
+        ),
+        columns={"why": "they are called so, with 'N/S', 'E/W'"},
+    ),
+    "minutes, seconds and hemispheres in columns of their own": Accepted(
+        data=text(
+            [
+                [f"{axis}_{part}" for axis in ("lat", "lon") for part in PARTS],
+                *((22, 15, 0, "N", 114, 7, 30, "E"), (22, 30, "", "", 114, 15, 0, "")),
+                *((33, 45, 0, "S", 151, 30, 0, "E"), (59, 21, 0, "N", -18, 0, 0, "")),
+            ]
+        ),
+        columns={"notation": "degrees, minutes, seconds", "latitude": "lat_deg"},
+    ),
+    "degrees and minutes, with a mark of inches": Accepted(
+        data='latitude,lat_min,longitude,lon_min,name\n22,15,114,7.5,5" pipe\n'
+        "22,30,114,15,\n-33,45,151,30,\n59,21,-18,,\n"
+    ),
+    "hemispheres in the names": Accepted(
+        data=table(
+            *("Latitud (°S)", "Longitud (°O)"),
+            rows=[
+                (-lat, -lon) if lat < 0 < lon else (lat, lon) for lat, lon in DEGREES
+            ],
+        ),
+        places=tuple((row, -abs(lat), -abs(lon)) for row, lat, lon in PLACES),
+        columns={"why": "they are called so, with the hemisphere in the name"},
+    ),
+    "boxes around the places": Accepted(
+        data=table(
+            *("latitude", "longitude", "lat_min", "lon_min", "ns", "ew"),
+            rows=[(*pair, 22, 114, 3, 0) for pair in DEGREES],
+        ),
+        columns={"why": "they are called so"},
+    ),
+    **{
+        name: Accepted(
+            data=column(*(f"{lon}, {lat}" for lat, lon in DEGREES[:2]), name=name),
+            metadata={"coordinates": name, "k": "2"},
+            places=PLACES[:2],
+            columns={
+                "why": f"the column {name!r} holds both, longitude first, as its name "
+                "says"
+            },
+        )
+        for name in ("Location (lon, lat)", "Koordinaten (Laenge/Breite)", "geom_x_y")
+    },
     "projected": on_grid(
         data=table("northing", "easting", rows=GRID),
         metadata={"crs": "EPSG:2326"},
