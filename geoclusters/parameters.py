@@ -371,7 +371,7 @@ def _load(document: Document) -> _Pairs:
         raise _refused(document, how) from None
     except RecursionError:
         loaded = None
-    if not isinstance(loaded, _Pairs) or _is_geodata(loaded):
+    if not isinstance(loaded, _Pairs) or _is_geodata(loaded) or _is_data(loaded):
         raise _not_parameters(document, "other JSON, such as GeoJSON")
     return loaded
 
@@ -382,6 +382,13 @@ def _is_geodata(pairs: _Pairs) -> bool:
         or (name == "features" and isinstance(value, list))
         for name, value in pairs
     )
+
+
+def _is_data(pairs: _Pairs) -> bool:
+    """Return whether an object holds lists or objects, and no parameter."""
+    names = {name for name, _ in pairs}
+    is_nested = any(isinstance(value, list) for _, value in pairs)
+    return is_nested and names.isdisjoint(_PARAMETERS)
 
 
 def _known(name: str) -> str:
@@ -398,8 +405,8 @@ def _refused(document: Document, how: str) -> ParameterError:
 
 def _not_parameters(document: Document, what: str) -> NotParametersError:
     return NotParametersError(
-        f"{printable(document.key)}, where parameters of this upload would stand, is "
-        f"{what}. "
+        f"The file {printable(document.key)}, where parameters of this upload would "
+        f"stand, is {what}. "
         'Parameters are one object like {"k": 15}. Give the file another name or '
         "delete it, and upload the table again."
     )

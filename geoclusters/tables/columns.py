@@ -10,15 +10,22 @@ from typing import Final, NamedTuple, NoReturn
 from geoclusters.errors import TableError, printable, quoted
 
 #: What open-data portals call the columns, the more explicit names first, in English,
-#: Spanish, Italian, German, Dutch, Polish, Russian, Chinese and Japanese. (French and
-#: Portuguese say latitude and longitude.) Written as `_plain` leaves them.
+#: the larger languages of Europe and of East Asia, Turkish and Arabic. (French and
+#: Portuguese say latitude and longitude.) Written as `_plain` leaves them. Words with
+#: another meaning are left out, such as Breite and Länge, width and length in German.
 LATITUDE_NAMES: Final = (
     *("latitude", "lat", "decimallatitude", "latitudedeg", "latitudedd", "latdeg"),
     *("latdegree", "latdegrees", "latitudedegree", "latitudedegrees", "latd"),
     *("latdd", "wgs84latitude", "wgs84lat", "latwgs84", "latitudewgs84", "gpslatitude"),
     *("gpslat", "geolat", "geolatitude", "stoplat", "latitud", "latitudine"),
-    *("breitengrad", "geographischebreite", "geogrbreite", "breedtegraad"),
-    *("szerokośćgeograficzna", "широта", "緯度", "纬度"),
+    *("latitudedecimal", "latdecimal", "decimallat", "declat", "declatva", "intptlat"),
+    *("locationlatitude", "locationlat", "coordinateslatitude", "coordinateslat"),
+    *("geopointlat", "geocodelat", "centroidlat", "wgs84breite"),
+    *("breitengrad", "geographischebreite", "geogrbreite", "geobreite"),
+    *("breedtegraad", "breddegrad", "leveysaste", "szerokośćgeograficzna"),
+    *("zeměpisnášířka", "földrajziszélesség", "enlem", "vĩđộ", "lintang"),
+    *("широта", "γεωγραφικόπλάτοσ", "緯度", "纬度", "twd97緯度", "wgs84緯度"),
+    *("위도", "ละติจูด", "خطالعرض"),
 )
 LONGITUDE_NAMES: Final = (
     *("longitude", "lon", "lng", "long", "decimallongitude", "longitudedeg"),
@@ -36,9 +43,18 @@ LONGITUDE_NAMES: Final = (
     ),
     *("wgs84long", "lonwgs84", "longwgs84", "longitudewgs84", "gpslongitude", "gpslon"),
     *("gpslong", "gpslng", "geolon", "geolong", "geolng", "geolongitude", "stoplon"),
-    *("longitud", "longitudine", "längengrad", "laengengrad", "geographischelänge"),
-    *("geogrlänge", "lengtegraad", "długośćgeograficzna", "долгота"),
-    *("經度", "经度", "経度"),
+    *("wgs84lng", "lngwgs84", "longitud", "longitudine", "longitudedecimal"),
+    *("londecimal", "longdecimal", "decimallon", "decimallong", "declon", "declong"),
+    *("declongva", "intptlon", "intptlong", "locationlongitude", "locationlon"),
+    *("locationlng", "locationlong", "coordinateslongitude", "coordinateslon"),
+    *("coordinateslng", "geopointlon", "geocodelon", "geocodelng", "centroidlon"),
+    *("wgs84länge", "wgs84laenge", "längengrad", "laengengrad"),
+    *("geographischelänge", "geographischelaenge", "geogrlänge", "geogrlaenge"),
+    *("geolänge", "geolaenge", "lengtegraad", "lengdegrad", "længdegrad"),
+    *("pituusaste", "długośćgeograficzna", "zeměpisnádélka"),
+    *("földrajzihosszúság", "boylam", "kinhđộ", "bujur", "долгота", "довгота"),
+    *("γεωγραφικόμήκοσ", "經度", "经度", "経度", "twd97經度", "wgs84經度"),
+    *("경도", "ลองจิจูด", "خطالطول"),
 )
 #: One column with both, as Socrata, Opendatasoft, PostGIS and others write it.
 ONE_COLUMN_NAMES: Final = (
@@ -51,7 +67,9 @@ ONE_COLUMN_NAMES: Final = (
     *("coordonnees", "coordonneesgps", "coordonnéesgps", "géolocalisation", "geo"),
     *("coordonnéesgéographiques", "koordinaten", "geokoordinaten", "gpskoordinaten"),
     *("coordinate", "coordinategps", "coördinaten", "coordenada", "座標", "坐标"),
-    *("經緯度", "经纬度", "координаты"),
+    *("coord", "geocodedcolumn", "georeference", "geometrywkt", "wktgeometry"),
+    *("wktgeom", "geomwkt", "localização", "localizacao", "經緯度", "经纬度"),
+    *("координаты", "좌표"),
 )
 #: Northing and easting, y and x.
 NORTHING_EASTING_NAMES: Final = (
@@ -68,6 +86,8 @@ NORTHING_EASTING_NAMES: Final = (
         ("yl93", "xl93"),
         ("geoy", "geox"),
     ),
+    *(("gkhochwert", "gkrechtswert"), ("norte", "este"), ("ywgs84", "xwgs84")),
+    *(("wgs84y", "wgs84x"), ("yutmetrs89", "xutmetrs89"), ("yetrs89", "xetrs89")),
     *(("n", "e"), ("y坐标", "x坐标"), ("y座標", "x座標")),
 )
 #: What stands behind a coordinate in columns of their own, each named by the axis and
@@ -115,7 +135,7 @@ _LONGITUDE_WORDS: Final = re.compile(
 
 #: So much of a name matters; a field of a table without header may be of any length.
 _MOST_CHARACTERS: Final = 500
-_SEPARATORS: Final = re.compile("[\\s_.,/#:*°'\"\u200b\ufeff-]+")
+_SEPARATORS: Final = re.compile("[\\s_.,/#:*@°'\"\u200b\ufeff-]+")
 #: What stands in brackets behind a name is a unit, but not `POINT (114.2 22.3)`, …
 _TWO_NUMBERS: Final = re.compile(r"[0-9][\s,;]+[+-]?[0-9.]")
 #: … and these are units of other numbers than degrees.
@@ -374,11 +394,14 @@ class Header:
         columns = ", ".join(str(position + 1) for position in positions[:_MOST_SHOWN])
         if len(positions) > _MOST_SHOWN:
             columns += ", …"
-        msg = (
-            f"{len(positions)} columns are called {called} (columns {columns}). Give "
-            "them different names, or name the one that is meant in the upload's "
-            f"metadata `{key}`."
-        )
+        advice = "Rename all but the one that is meant, and upload the table again."
+        if len(names) > 1:
+            advice = (
+                "Give them different names, or name the one that is meant in the "
+                f"upload's metadata `{key}`."
+            )
+        msg = f"{len(positions)} columns are called {called} (columns {columns}). "
+        msg += advice
         return TableError(msg)
 
     def _candidate(

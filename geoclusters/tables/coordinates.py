@@ -318,6 +318,9 @@ def _judge_two(
     large = np.maximum(np.abs(latitude), np.abs(longitude)) > _MOST_DEGREES
     large &= is_number
     if numbers and np.count_nonzero(large) >= numbers / 2:
+        from_0_to_360 = (np.abs(latitude) <= 90) & (longitude >= 0) & (longitude <= 360)
+        if from_0_to_360[is_number].all():
+            return _unusable(columns, _beyond_180(columns, texts, large))
         return _unusable(columns, _no_degrees(columns, texts, large))
     letters = readings[0].longitude & readings[1].latitude
     swapped = is_number & (np.abs(latitude) > 90) & (np.abs(longitude) <= 90)
@@ -419,12 +422,25 @@ def _no_degrees(
 ) -> str:
     wrong = "are no degrees" if is_number.any() else "are no numbers"
     found = _examples(texts, is_number)
+    two = ""
+    if len(columns.positions) == 1:
+        two = "write northing and easting in two columns, and "
     return (
         f"{_hold(columns)} {found}, which {wrong}. If they are projected "
-        "coordinates (northing and easting), upload with their coordinate reference "
-        "system as metadata, for example `--metadata crs=EPSG:2326`: whoever "
+        f"coordinates (northing and easting), {two}upload with their coordinate "
+        "reference system as metadata, for example `--metadata crs=EPSG:2326`: whoever "
         "published the table knows its EPSG code. If other columns hold latitude and "
         "longitude, name those: `--metadata latitude=NAME,longitude=NAME`."
+    )
+
+
+def _beyond_180(
+    columns: Candidate, texts: tuple[pl.Series, pl.Series], large: Flags
+) -> str:
+    return (
+        f"{_hold(columns)} {_examples(texts, large)}: longitudes go from -180 to 180, "
+        "and these from 0 to 360. Take 360 away from those beyond 180, and upload the "
+        "table again."
     )
 
 

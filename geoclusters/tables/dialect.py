@@ -4,6 +4,7 @@ import contextlib
 import csv
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, NoReturn
@@ -103,15 +104,15 @@ def find_dialect(sample: bytes, hints: ColumnHints) -> Dialect:
         _refuse(sample, formats, hints)
     best = _best(found)
     _check_fields(sample, formats[best.delimiter], best)
+    rather_than = _rather_than(best, found)
+    if best.judged.reading.columns.family is Family.ONE_COLUMN:
+        best = _judged_by_more(best, sample, formats, hints)
     if best.judged.quality is Quality.UNUSABLE:
         raise TableError(best.judged.problem)
     id_column = None
     if hints.id is not None:
         position = best.header.position(hints.id, "id")
         id_column = IdColumn(position, best.header.names[position])
-    rather_than = _rather_than(best, found)
-    if best.judged.reading.columns.family is Family.ONE_COLUMN:
-        best = _judged_by_more(best, sample, formats, hints)
     reading = best.judged.reading
     return Dialect(
         formats[best.delimiter],
@@ -185,7 +186,7 @@ def _judged_by_more(
     """Judge a column with both coordinates again, by more rows.
 
     In which order they stand the first rows may not show: those of a sorted table lie
-    side by side.
+    side by side, and they may be blank.
     """
     most = found.preamble + 1 + _MORE_ROWS_LOOKED_AT
     records = list(_records(sample, formats[found.delimiter], most))
@@ -193,8 +194,6 @@ def _judged_by_more(
     columns = found.judged.reading.columns
     texts = _texts(rows, columns.positions, width=len(found.header.names))
     judged = judge(columns, texts, projection_of(hints.crs))
-    if judged.quality is Quality.UNUSABLE:
-        raise TableError(judged.problem)
     return found._replace(judged=judged, texts=texts)
 
 
@@ -273,8 +272,7 @@ def _decimal_mark(texts: Sequence[pl.Series]) -> str:
 def _refuse(sample: bytes, formats: Sequence[Format], hints: ColumnHints) -> NoReturn:
     """Say what is wrong with a table in which no record names coordinates."""
     headers = [next(_records(sample, form, 1), []) for form in formats]
-    starts = [_records(sample, form, _MOST_PREAMBLE) for form in formats]
-    header = max(itertools.chain(*starts), key=len, default=[])
+    header = _likeliest_header(sample, formats)
     if len(headers[0]) == 1 and sample.startswith(b'"') and len(header) == 1:
         inner = headers[0][0].encode()
         if max(len(next(_records(inner, form, 1), [])) for form in formats) > 1:
@@ -290,6 +288,27 @@ def _refuse(sample: bytes, formats: Sequence[Format], hints: ColumnHints) -> NoR
     if (hints.latitude, hints.longitude, hints.coordinates) == (None, None, None):
         _check_names(header)
     Header(header).refuse(hints)
+
+
+def _likeliest_header(sample: bytes, formats: Sequence[Format]) -> list[str]:
+    """Return the first record that has as many fields as most records.
+
+    By the delimiter by which most records have as many, but more than one.
+    """
+    best: tuple[int, list[str]] = (0, [])
+    for form in formats:
+        records = [
+            each
+            for each in _records(sample, form, _MOST_PREAMBLE + _ROWS_LOOKED_AT)
+            if any(field.strip() for field in each)
+        ]
+        if not best[1] and records:
+            best = (0, records[0])
+        widths = Counter(len(each) for each in records if len(each) > 1)
+        for width, count in widths.most_common(1):
+            if count > best[0]:
+                best = (count, next(each for each in records if len(each) == width))
+    return best[1]
 
 
 def _check_fields(sample: bytes, form: Format, found: _Found) -> None:

@@ -29,6 +29,9 @@ _BLOCK_BYTES: Final = 8 * 1024 * 1024
 #: Blocks that are cut while an earlier one is parsed.
 _BLOCKS_AHEAD: Final = 2
 
+#: So many carriage returns alone may stand in the fields of a table of one line.
+_FEW_RETURNS: Final = 3
+
 Ids = NDArray[np.bytes_]
 
 
@@ -192,7 +195,9 @@ def _check_lines(sample: bytes) -> None:
     if not sample.strip():
         msg = "The file is empty: its first line should name the columns."
         raise TableError(msg)
-    if b"\r" in sample and b"\n" not in sample:
+    returns = sample.count(b"\r") - sample.count(b"\r\n")
+    most_line_feeds = 0 if returns <= _FEW_RETURNS else 1  # one may stand at the end
+    if returns and sample.count(b"\n") <= most_line_feeds:
         msg = (
             "The file's lines end as on old Macs, with carriage returns alone. Save "
             "it again as “CSV UTF-8”."

@@ -19,8 +19,9 @@ MOST_ROWS_TIMES_K: Final = 10**11
 _ADVICE: Final = {
     Reason.SURPLUS: (
         "A field that holds what separates fields, such as a decimal comma in a table "
-        "with commas, must stand in quotation marks: open the table in a spreadsheet, "
-        "put it right, and save it as “CSV UTF-8”."
+        "with commas, must stand in quotation marks, and each column needs a name, "
+        "that of row numbers too: open the table in a spreadsheet, put it right, and "
+        "save it as “CSV UTF-8”."
     ),
     Reason.MISSING: (
         "If other columns hold the coordinates, name those: `--metadata "
@@ -28,12 +29,15 @@ _ADVICE: Final = {
         "the table again."
     ),
     Reason.NOT_A_NUMBER: (
-        "Coordinates must be degrees, such as 22.3 and 114.2. Mend the table, and "
-        "upload it again; or, if other columns hold them, name those: `--metadata "
+        "Coordinates must be degrees, such as 22.3 and 114.2, or 22.3 N (a hemisphere "
+        "is N, S, E or W: O is West in some languages, East in others), or numbers of "
+        "the system that `crs` names. Mend the table, and upload it again; or, if "
+        "other columns hold them, name those: `--metadata "
         "latitude=NAME,longitude=NAME`."
     ),
     Reason.OUT_OF_RANGE: (
-        "Latitudes go from -90 to 90, longitudes from -180 to 180. If these are "
+        "Latitudes go from -90 to 90, longitudes from -180 to 180 (of those up to 360 "
+        "take 360 away). If these are "
         "projected coordinates, upload with their coordinate reference system, for "
         "example `--metadata crs=EPSG:2326`, the right one."
     ),

@@ -79,6 +79,8 @@ EXCEL: Final = "Save it as “CSV UTF-8” in Excel, and upload that."
 SAVE: Final = "save it as “CSV UTF-8”"
 NAME_COLUMNS: Final = "`--metadata latitude=NAME,longitude=NAME`"
 TABLE_AGAIN: Final = "upload that, and then the table again."
+#: Names and places with decimals.
+SPREAD: Final = tuple((f"N{i}", *pair) for i, pair in enumerate(DEGREES))
 NO_TABLES = {
     "a web page": Refused(
         data="<!DOCTYPE html><html>404 Not Found</html>",
@@ -233,6 +235,9 @@ UNREADABLE = {
         data=2 * "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9\n",
         says=("The first line should name the columns, but here it holds '$GPGGA'",),
     ),
+    "lines end as on old Macs, but for the last": Refused(
+        data=table(end="\r") + "\n", says=("lines end as on old Macs", "Save it again")
+    ),
     "lines end as on old Macs": Refused(
         data=table(end="\r"), says=("lines end as on old Macs", "Save it again")
     ),
@@ -258,8 +263,33 @@ UNREADABLE = {
         data=table("lat", "lon", "lat", rows=[(*p, 1) for p in DEGREES]),
         says=(
             "2 columns are called 'lat' (columns 1, 3).",
-            "Give them different names, or name the one that is meant",
+            "Rename all but the one that is meant, and upload the table again.",
         ),
+    ),
+    "a header with a name in two spellings": Refused(
+        data=table("lat", "lon", "LAT", rows=[(*p, 1) for p in DEGREES]),
+        says=(
+            "2 columns are called 'lat' and 'LAT' (columns 1, 3).",
+            "name the one that is meant in the upload's metadata `latitude`.",
+        ),
+    ),
+    "other names, and decimal commas": Refused(
+        data="Quelle: Amt für Straßen, Wege, Plätze, Parks\n"
+        + table("Name", "Breite", "Länge", rows=SPREAD, delimiter=";", mark=","),
+        says=("columns are: 'Name', 'Breite', 'Länge'. Rename",),
+    ),
+    "a name with a typing error": Refused(
+        data=table("Name", "Breite", "Länge", rows=SPREAD, delimiter=";", mark=","),
+        metadata={"latitude": "Briete", "longitude": "Laenge"},
+        says=("no such column. Its columns are: 'Name', 'Breite', 'Länge'.",),
+    ),
+    "longitudes up to 360": Refused(
+        data=table(rows=[(22.5, 200.5), (23.5, 300.25), (-10.5, 20.25)]),
+        says=("'22.5' and '200.5': longitudes go from -180", "Take 360 away from"),
+    ),
+    "projected, in one column": Refused(
+        data=column(*(f"{y}, {x}" for y, x in GRID)),
+        says=("'819069.8' and '836694.05'", "write northing and easting in two col"),
     ),
     "no header": Refused(
         data="".join(LINES[1:]),
@@ -308,7 +338,7 @@ UNUSABLE = {
             "The table has 2 usable of 5 rows (left out: 1 × coordinate missing (row "
             "6); 2 × coordinate not a number (row 4, 5)).",
             "More than 50 % of its rows can't be used",
-            "Coordinates must be degrees, such as 22.3 and 114.2.",
+            "Coordinates must be degrees, such as 22.3 and 114.2, or 22.3 N",
         ),
     ),
     "blank coordinates": Refused(
@@ -322,7 +352,7 @@ UNUSABLE = {
     ),
     "degrees out of range": Refused(
         data=table(rows=[(99.5, 170.5), (98.5, 175.5), (97.5, 179.5), (1, 2)]),
-        says=("3 × coordinate out of range", "longitudes from -180 to 180."),
+        says=("3 × coordinate out of range", "longitudes from -180 to 180 ("),
     ),
     "latitude and longitude exchanged": Refused(
         data=table(rows=[(114.25, 22.5), (114.5, 22.75), (115.0, 22.25)]),
@@ -440,6 +470,16 @@ PARAMETERS = {
         data=table("y", "x", rows=GRID),
         metadata={"crs": "UTM 32N"},
         says=("`crs=UTM 32N`", "must be the code of a coordinate reference system"),
+    ),
+    "data of JSON": Refused(
+        name="overpass.json",
+        data='{"version": 0.6, "elements": [{"type": "node"}]}',
+        says=("The file is XML or JSON", QGIS),
+    ),
+    "data of JSON beside the table": Refused(
+        data=table(),
+        beside='{"stations": [{"id": 1}]}',
+        says=("where parameters of this upload would stand, is other JSON", "Give the"),
     ),
     "a parameter beside the table that is none": Refused(
         data=table(),

@@ -310,6 +310,11 @@ COORDINATES = {
             "why": "the column 'location' holds both, latitude first, as usual",
         },
     ),
+    "in one column that is blank at first": Accepted(
+        data=column(*(120 * [""]), *(f"({a}, {b})" for a, b in DEGREES * 30)),
+        places=[(122 + i, *DEGREES[i % 4]) for i in range(120)],
+        columns={"why": "the column 'location' holds both, latitude first, as usual"},
+    ),
     "in one column, in an order that its values prove": Accepted(
         data=column(*(f"{lon} {lat}" for lat, lon in DEGREES)),
         columns={

@@ -3,6 +3,7 @@ from typing import NoReturn
 import pytest
 
 from geoclusters.errors import TableError
+from geoclusters.tables import columns
 from geoclusters.tables.columns import Candidate, ColumnHints, Family, Header
 
 
@@ -34,6 +35,14 @@ def refuse(header: list[str], **hints: str) -> NoReturn:
         ["id", "Geogr. Breite", "Geogr. Länge"],
         ["id", "Широта", "Долгота"],
         ["id", "緯度", "經度"],
+        ["id", "@lat", "@lon"],
+        ["id", "dec_lat_va", "dec_long_va"],
+        ["id", "INTPTLAT", "INTPTLONG"],
+        ["id", "location.latitude", "location.longitude"],
+        ["id", "Geo-Breite", "Geo-Länge"],
+        ["id", "Enlem", "Boylam"],
+        ["id", "Γεωγραφικό πλάτος", "Γεωγραφικό μήκος"],
+        ["id", "위도", "경도"],
         ["id", "纬度", "经度"],
     ],
 )
@@ -43,9 +52,23 @@ def test_the_usual_names_are_found_in_any_spelling(header: list[str]) -> None:
     assert candidates(header) == [found]
 
 
+def test_the_usual_names_are_written_as_they_are_compared() -> None:
+    for name in columns._USUAL_NAMES:
+        assert columns._plain(name) == name
+
+
 @pytest.mark.parametrize(
     "name",
-    ["Location 1", "the_geom", "geo_point_2d", "WKT", "Lat/Lon", "Koordinaten", "坐标"],
+    [
+        "Location 1",
+        "the_geom",
+        "geo_point_2d",
+        "WKT",
+        "Lat/Lon",
+        "Koordinaten",
+        "坐标",
+        "Georeference",
+    ],
 )
 def test_one_column_may_hold_both(name: str) -> None:
     assert candidates(["id", name]) == [

@@ -286,7 +286,7 @@ def test_places_far_from_where_a_projection_is_used_are_out_of_range() -> None:
         ("y,x\n114.5,22.5\n", "swapped: columns 'y' and 'x' hold"),
         ("lat,lon\n114.5E,22.5N\n", "latitude=lon,longitude=lat"),
         ("x,y\na,b\n", "values such as 'b' and 'a', which are no numbers"),
-        ("lat,lon\n22.0,100\n22.0,350\n22.0,355\n", "'22.0' and '350', which are"),
+        ("lat,lon\n22.0,100\n22.0,350\n22.0,-355\n", "'22.0' and '350', which are"),
         ('id,lat,lon\n"1,2,3"\n"2,3,4"\n', "Each row is one field"),
         ("location,a\n,1\n", "Put rows with coordinates first"),
     ],
