@@ -136,7 +136,7 @@ def write_results(
     table = centroid_table(
         centroids.latitude, centroids.longitude, statistics, details.quantiles_m
     )
-    warnings = _warnings(found)
+    warnings = _warnings(record, found)
     if borders is not None:
         warnings += _name_areas(table, borders)
     others = {
@@ -226,7 +226,7 @@ def _quality(centroids: Centroids, measured: Measured) -> Quality:
     )
 
 
-def _warnings(found: _Found) -> tuple[str, ...]:
+def _warnings(record: RunRecord, found: _Found) -> tuple[str, ...]:
     warnings = []
     if found.moved:
         warnings.append(
@@ -245,6 +245,12 @@ def _warnings(found: _Found) -> tuple[str, ...]:
             "The centroids could not be refined to the end: the time was up after "
             f"{found.refined.passes} passes. They are no worse than SageMaker's, and "
             "fewer clusters, or a sample of the places, leave more time."
+        )
+    if "id" in record.columns and not str(record.table["encoding"]).startswith("utf"):
+        warnings.append(
+            f"The table doesn't say its encoding, and was read as "
+            f"{record.table['encoding']}. If names in the results look wrong, save it "
+            "as “CSV UTF-8”, and upload that."
         )
     return tuple(warnings)
 

@@ -99,6 +99,7 @@ def run(
     ids: list[str] | None = None,
     boundary: str | None = None,
     refine: str = "never",
+    encoding: str = "utf-8",
 ) -> Run:
     s3 = s3 or FakeS3()
     shape = GEOMETRIES[geometry]
@@ -134,10 +135,11 @@ def run(
             "longitude": "longitude",
             "notation": "decimal degrees",
             "why": "…",
+            **({} if ids is None else {"id": "name"}),
         },
         table={
             "compression": "",
-            "encoding": "utf-8",
+            "encoding": encoding,
             "delimiter": ",",
             "decimal_mark": ".",
             "header_row": 1,
@@ -317,6 +319,17 @@ def test_a_centroid_without_direction_is_told_as_a_warning() -> None:
     here.report()
     (warning,) = here.status()["warnings"]
     assert "put onto its nearest place" in warning
+
+
+def test_names_that_were_read_by_a_guessed_encoding_come_with_a_warning() -> None:
+    names = [f"N{i}" for i in range(6)]
+    here = run(ids=names, encoding="cp1250")
+    here.report()
+    (warning,) = here.status()["warnings"]
+    assert "was read as cp1250" in warning
+    for quiet in (run(ids=names, encoding="utf-16-le"), run(encoding="cp1250")):
+        quiet.report()
+        assert quiet.status()["warnings"] == []
 
 
 def test_an_empty_cluster_is_told_as_a_warning() -> None:
