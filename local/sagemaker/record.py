@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local.sagemaker.defaults import completed
+
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 
 # Members that aren't part of the answer: tags have an operation of their own.
@@ -37,7 +39,7 @@ class JobRecord:
         record = cls(
             folder,
             {
-                **request,
+                **completed(request),
                 "TrainingJobArn": arn,
                 "TrainingJobStatus": "InProgress",
                 "CreationTime": now,

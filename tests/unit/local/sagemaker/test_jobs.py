@@ -50,6 +50,37 @@ def test_a_job_completes_by_way_of_all_its_statuses(service: Service) -> None:
     assert (metric["MetricName"], metric["Value"]) == ("train:msd", 0.25)
 
 
+def test_what_a_request_leaves_out_is_described(service: Service) -> None:
+    request = service.request("terse", StoppingCondition={})
+    del request["InputDataConfig"][0]["DataSource"]["S3DataSource"][
+        "S3DataDistributionType"
+    ]
+    service.client.create_training_job(**request)
+    job = service.describe("terse")
+    for name in (
+        "EnableNetworkIsolation",
+        "EnableInterContainerTrafficEncryption",
+        "EnableManagedSpotTraining",
+    ):
+        assert job[name] is False
+    assert job["OutputDataConfig"]["KmsKeyId"] == ""
+    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 86_400}
+    (channel,) = job["InputDataConfig"]
+    assert channel["CompressionType"] == channel["RecordWrapperType"] == "None"
+    source = channel["DataSource"]["S3DataSource"]
+    assert source["S3DataDistributionType"] == "FullyReplicated"
+
+
+def test_what_a_request_says_is_described_as_it_is(service: Service) -> None:
+    request = service.request("wordy", EnableNetworkIsolation=True)
+    request["OutputDataConfig"]["KmsKeyId"] = "alias/mine"
+    service.client.create_training_job(**request)
+    job = service.describe("wordy")
+    assert job["EnableNetworkIsolation"] is True
+    assert job["OutputDataConfig"] == request["OutputDataConfig"]
+    assert job["StoppingCondition"] == request["StoppingCondition"]
+
+
 def test_the_model_is_packed_by_bare_names_and_owned_by_root(service: Service) -> None:
     service.create("packed")
     service.wait("packed")
