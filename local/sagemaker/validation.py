@@ -4,8 +4,9 @@ Required members, types, enums, lengths, ranges and patterns come from botocore'
 service model, a few rules beyond it from the API reference.
 """
 
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -83,9 +84,7 @@ def validate(operation: str, request: dict[str, Any]) -> None:
 
 def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
     """Yield the faults of one value and of all that is in it."""
-    if not _has_type(value, shape.type_name):
-        message = f"{_camel(path) or 'the request'} can not be a {_json_type(value)}"
-        raise SerializationError(message)
+    _check_type(shape, value, path)
     if shape.type_name == "structure":
         for name in shape.metadata.get("required", ()):
             if value.get(name) is None:
@@ -94,35 +93,64 @@ def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
             if value.get(name) is not None:
                 yield from _faults(member, value[name], _join(path, name))
     elif shape.type_name == "list":
-        for number, item in enumerate(value, start=1):
-            where = f"{path}.{number}.member"
-            yield from _faults(shape.member, item, where)
+        yield from _faults_of_list(shape.member, value, path)
     elif shape.type_name == "map":
-        for key, item in value.items():
-            where = f"{path}.{key}.member"
-            yield from _faults(shape.value, item, where)
-    for rule in _broken_rules(shape, value):
-        yield _fault(value, path, rule)
+        yield from _faults_of_map(shape, value, path)
+    for rule, is_kept in _rules(shape):
+        if not is_kept(value):
+            yield _fault(value, path, rule)
 
 
-def _broken_rules(shape: Any, value: Any) -> Iterator[str]:
-    """Yield the rules of a value's own that it doesn't keep, in SageMaker's words."""
+def _faults_of_list(member: Any, items: list[Any], path: str) -> Iterator[str]:
+    """Yield the faults of each item that is a structure, but of plain ones together."""
+    for number, item in enumerate(items, start=1):
+        where = f"{path}.{number}.member"
+        if member.type_name == "structure":
+            yield from _faults(member, item, where)
+        else:
+            _check_type(member, item, where)
+    if member.type_name != "structure":
+        yield from _faults_of_all("Member", member, items, items, path)
+
+
+def _faults_of_map(shape: Any, items: dict[str, Any], path: str) -> Iterator[str]:
+    for key, item in items.items():
+        _check_type(shape.value, item, f"{path}.{key}.member")
+    yield from _faults_of_all("Map keys", shape.key, items, items, path)
+    yield from _faults_of_all("Map value", shape.value, items.values(), items, path)
+
+
+def _faults_of_all(
+    what: str, shape: Any, items: Iterable[Any], whole: Any, path: str
+) -> Iterator[str]:
+    """Yield one fault, with all rules, if any of the items breaks any of them."""
+    rules = dict(_rules(shape))
+    if not all(is_kept(item) for item in items for is_kept in rules.values()):
+        rule = f"{what} must satisfy constraint: [{', '.join(rules)}]"
+        yield _fault(whole, path, rule)
+
+
+def _rules(shape: Any) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    """Yield a shape's rules, in SageMaker's words, and what says if they are kept."""
     allowed = shape.metadata.get("enum")
-    if allowed and value not in allowed:
-        yield f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+    if allowed:
+        shown = f"[{', '.join(allowed)}]"
+        yield f"Member must satisfy enum value set: {shown}", allowed.__contains__
     is_number = shape.type_name in _NUMBERS
-    what, size = ("value", value) if is_number else ("length", 0)
-    if not is_number and hasattr(value, "__len__"):
-        size = len(value)
+    # The size of a number is the number itself.
+    what, size = ("value", operator.pos) if is_number else ("length", len)
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    if least is not None and size < least:
-        yield f"Member must have {what} greater than or equal to {least}"
-    if most is not None and size > most:
-        yield f"Member must have {what} less than or equal to {most}"
+    if most is not None:
+        rule = f"Member must have {what} less than or equal to {most}"
+        yield rule, lambda value: size(value) <= most
+    if least is not None:
+        rule = f"Member must have {what} greater than or equal to {least}"
+        yield rule, lambda value: size(value) >= least
     pattern = shape.metadata.get("pattern")
-    if pattern and not _expression(pattern).fullmatch(value):
+    if pattern:
         shown = JOB_NAME_PATTERN if shape.name == "TrainingJobName" else pattern
-        yield f"Member must satisfy regular expression pattern: {shown}"
+        rule = f"Member must satisfy regular expression pattern: {shown}"
+        yield rule, lambda value: _expression(pattern).fullmatch(value) is not None
 
 
 @cache
@@ -130,6 +158,12 @@ def _expression(pattern: str) -> re.Pattern[str]:
     for java, python in _CLASSES.items():
         pattern = pattern.replace(java, python)
     return re.compile(pattern)
+
+
+def _check_type(shape: Any, value: Any, path: str) -> None:
+    if not _has_type(value, shape.type_name):
+        message = f"{_camel(path) or 'the request'} can not be a {_json_type(value)}"
+        raise SerializationError(message)
 
 
 def _has_type(value: Any, type_name: str) -> bool:
@@ -188,7 +222,8 @@ def _refuse_unknown_image(image: str, role: str) -> None:
 
 def _fault(value: Any, path: str, rule: str) -> str:
     where = _camel(path)
-    return f"Value '{value}' at '{where}' failed to satisfy constraint: {rule}"
+    shown = _shown(value)
+    return f"Value '{shown}' at '{where}' failed to satisfy constraint: {rule}"
 
 
 def _null(path: str) -> str:
@@ -196,6 +231,15 @@ def _null(path: str) -> str:
     return (
         f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
     )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it stands in SageMaker's messages, which is Java's way."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={_shown(value[key])}' for key in value)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _join(path: str, name: str) -> str:

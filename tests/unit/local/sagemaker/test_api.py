@@ -119,10 +119,51 @@ def test_lengths_ranges_and_patterns_are_those_of_the_service(
         "Value '0' at 'stoppingCondition.maxRuntimeInSeconds' failed to satisfy "
         "constraint: Member must have value greater than or equal to 1",
         "Value 'a|b' at 'tags.1.member.value'",
-        "at 'hyperParameters.k.member' failed to satisfy constraint: Member must have "
-        "length less than or equal to 2500",
+        f"Value '{{k={'1' * 2501}}}' at 'hyperParameters' failed to satisfy "
+        "constraint: Map value must satisfy constraint: [Member must have length less "
+        "than or equal to 2500, Member must have length greater than or equal to 0, "
+        "Member must satisfy regular expression pattern: .*]",
     ):
         assert fault in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"Environment": {"1 bad=key": "x", "GOOD": "y"}},
+            "1 validation error detected: Value '{1 bad=key=x, GOOD=y}' at "
+            "'environment' failed to satisfy constraint: Map keys must satisfy "
+            "constraint: [Member must have length less than or equal to 512, Member "
+            "must have length greater than or equal to 0, Member must satisfy regular "
+            "expression pattern: [a-zA-Z_][a-zA-Z0-9_]*]",
+        ),
+        (
+            {"HyperParameters": {"k" * 257: "1"}},
+            f"1 validation error detected: Value '{{{'k' * 257}=1}}' at "
+            "'hyperParameters' failed to satisfy constraint: Map keys must satisfy "
+            "constraint: [Member must have length less than or equal to 256, Member "
+            "must have length greater than or equal to 0, Member must satisfy regular "
+            "expression pattern: .*]",
+        ),
+        (
+            {"VpcConfig": {"SecurityGroupIds": ["sg 1", "sg-2"], "Subnets": ["s-1"]}},
+            "1 validation error detected: Value '[sg 1, sg-2]' at "
+            "'vpcConfig.securityGroupIds' failed to satisfy constraint: Member must "
+            "satisfy constraint: [Member must have length less than or equal to 32, "
+            "Member must have length greater than or equal to 0, Member must satisfy "
+            "regular expression pattern: [-0-9a-zA-Z]+]",
+        ),
+    ],
+)
+def test_keys_values_and_plain_items_are_refused_all_together(
+    service: Service, change: dict[str, Any], said: str
+) -> None:
+    request = service.request("together", **change)
+    assert error_of(service.client.create_training_job, **request) == (
+        "ValidationException",
+        said,
+    )
 
 
 def test_a_member_of_the_wrong_type_cannot_be_read(
