@@ -14,13 +14,12 @@ from botocore.utils import parse_timestamp
 from local.sagemaker.access import ACCOUNT
 from local.sagemaker.aws import Aws
 from local.sagemaker.channels import Channel
-from local.sagemaker.errors import (
-    ResourceInUseError,
-    ResourceLimitExceededError,
-    ValidationError,
-)
+from local.sagemaker.errors import ResourceInUseError, ValidationError
+from local.sagemaker.quotas import refuse_above_quotas
 from local.sagemaker.record import JobRecord
-from local.sagemaker.run import Run, Settings
+from local.sagemaker.rules import refuse_tags, refuse_unlawful
+from local.sagemaker.run import Run
+from local.sagemaker.settings import Settings
 
 _DEFAULT_PAGE = 10
 _MOST_TAGS = 50
@@ -110,20 +109,19 @@ class Jobs:
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """CreateTrainingJob: check, record and start."""
+        refuse_unlawful(request, self._region)
         name = request["TrainingJobName"]
         with self._lock:
             self._refuse_known_name(name)
-            self._refuse_above_quota(request)
-        _refuse_ambiguous(request.get("Tags", []))
+            refuse_above_quotas(request, self._records.values(), self._settings)
         aws = self._aws.as_role(request["RoleArn"])
         mode = request["AlgorithmSpecification"]["TrainingInputMode"]
         for definition in request["InputDataConfig"]:
             Channel(definition, mode).items(aws)
-        account = _account(request["RoleArn"])
-        arn = f"arn:aws:sagemaker:{self._region}:{account}:training-job/{name}"
+        arn = f"arn:aws:sagemaker:{self._region}:{ACCOUNT}:training-job/{name}"
         with self._lock:
             self._refuse_known_name(name)
-            self._refuse_above_quota(request)
+            refuse_above_quotas(request, self._records.values(), self._settings)
             record = JobRecord.create(self._folder / name, request, arn)
             run = self._run(record)
             self._records[name], self._runs[name] = record, run
@@ -179,7 +177,7 @@ class Jobs:
 
     def add_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """AddTags: new ones are added, values of known keys replaced."""
-        _refuse_ambiguous(request["Tags"])
+        refuse_tags(request["Tags"])
         with self._lock:
             record = self._find_by_arn(request["ResourceArn"])
             added = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
@@ -239,40 +237,6 @@ class Jobs:
                 "and a training job with this name already exists "
                 f"({self._records[name]['TrainingJobArn']})"
             )
-
-    def _refuse_above_quota(self, request: dict[str, Any]) -> None:
-        kind = request["ResourceConfig"]["InstanceType"]
-        quota = self._settings.quota
-        if isinstance(quota, dict):
-            quota = quota.get(kind)
-        if quota is None:
-            return
-        delta = request["ResourceConfig"]["InstanceCount"]
-        used = sum(
-            record["ResourceConfig"]["InstanceCount"]
-            for record in self._records.values()
-            if not record.ended and record["ResourceConfig"]["InstanceType"] == kind
-        )
-        if used + delta > quota:
-            raise ResourceLimitExceededError(
-                f"The account-level service limit '{kind} for training job usage' is "
-                f"{quota} Instances, with current utilization of {used} Instances and "
-                f"a request delta of {delta} Instances. Please use AWS Service Quotas "
-                "to request an increase for this quota. If AWS Service Quotas is not "
-                "available, contact AWS support to request an increase for this quota."
-            )
-
-
-def _refuse_ambiguous(tags: "list[dict[str, str]]") -> None:
-    keys = [tag["Key"] for tag in tags]
-    if len(set(keys)) < len(keys):
-        raise ValidationError("Duplicate tag keys found. Each key must be unique.")
-
-
-def _account(role_arn: str) -> str:
-    """Return the account in a role's ARN: the job's account too."""
-    parts = role_arn.split(":")
-    return parts[4] if len(parts) > 5 and parts[4] else ACCOUNT
 
 
 def _matches(record: JobRecord, request: dict[str, Any]) -> bool:

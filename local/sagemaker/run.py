@@ -7,7 +7,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from local.sagemaker.channels import Channel, Item, PipeFeeder, download
 from local.sagemaker.errors import JobFailure, ValidationError
 from local.sagemaker.instance import SHARED_VARIABLE, OptMl, Trainer
 from local.sagemaker.record import JobRecord
+from local.sagemaker.settings import Settings
 
 INTERNAL_ERROR = (
     "InternalServerError: We encountered an internal error. Please try again."
@@ -29,29 +29,6 @@ _DEFAULT_MAX_RUNTIME_S = 86_400
 _BYTES_A_GB = 2**30
 _FAILURE_REASON_CHARS = 1024
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class Settings:
-    """What may be set while the server runs.
-
-    Attributes
-    ----------
-    uploading_seconds : float
-        How long a job stays Uploading once its model is in S3.
-    quota : int, dict or None
-        Instances of one type that may run at a time, for every type or by type; None,
-        and a type that isn't named, has no limit.
-    stop_grace_seconds : float
-        How long a trainer has between SIGTERM and SIGKILL.
-    throttle : int
-        So many of the next calls are refused, as if there had been too many.
-    """
-
-    uploading_seconds: float = 0.0
-    quota: int | dict[str, int] | None = None
-    stop_grace_seconds: float = 120.0
-    throttle: int = 0
 
 
 class _StoppedEarlyError(Exception):

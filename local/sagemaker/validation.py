@@ -1,7 +1,8 @@
 """What SageMaker says about a request before it looks at its jobs.
 
 Required members, types, enums, lengths, ranges and patterns come from botocore's own
-service model, a few rules beyond it from the API reference.
+service model, a few members that it is lax about from the API reference. What goes
+beyond that is in `rules`.
 """
 
 import operator
@@ -46,10 +47,6 @@ _CLASSES = {
     # Letters, separators and numbers: Python's word characters and Unicode's spaces.
     r"\p{L}\p{Z}\p{N}": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
-_ECR_IMAGE = re.compile(
-    r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"
-    r"/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@.+)?"
-)
 
 
 @cache
@@ -78,8 +75,6 @@ def validate(operation: str, request: dict[str, Any]) -> None:
         plural = "errors" if len(faults) > 1 else "error"
         message = f"{len(faults)} validation {plural} detected: {'; '.join(faults)}"
         raise ValidationError(message)
-    if operation == "CreateTrainingJob":
-        _refuse_what_we_cannot_run(request)
 
 
 def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
@@ -183,41 +178,6 @@ def _create_rules(request: dict[str, Any]) -> list[str]:
         elif resources and name not in resources:
             faults.append(_null(path))
     return faults
-
-
-def _refuse_what_we_cannot_run(request: dict[str, Any]) -> None:
-    """Say at once what SageMaker would do and this stand-in can't."""
-    _refuse_unknown_image(
-        request["AlgorithmSpecification"].get("TrainingImage", ""), request["RoleArn"]
-    )
-    for channel in request["InputDataConfig"]:
-        if "S3DataSource" not in channel["DataSource"]:
-            message = (
-                "This SageMaker stand-in reads channels from S3 only; channel "
-                f"{channel['ChannelName']!r} has no S3DataSource."
-            )
-            raise ValidationError(message)
-
-
-def _refuse_unknown_image(image: str, role: str) -> None:
-    """Refuse all images but the built-in KMeans, as if a registry had no others."""
-    match = _ECR_IMAGE.fullmatch(image)
-    if match is None:
-        raise ValidationError(
-            "Invalid training image. Please provide a valid Amazon Elastic Container "
-            "Registry path of the Docker image to run."
-        )
-    if match["repository"] != "kmeans":
-        raise ValidationError(
-            f"Cannot find repository: {match['repository']} in registry ID: "
-            f"{match['registry']} Please check if your ECR repository exists and role "
-            f"{role} has proper pull permissions for SageMaker: "
-            "ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, "
-            "ecr:GetDownloadUrlForLayer (This SageMaker stand-in has the built-in "
-            "KMeans, kmeans:1, alone.)"
-        )
-    if match["tag"] not in ("1", "latest"):
-        raise ValidationError(f"Cannot find the requested image: {image}")
 
 
 def _fault(value: Any, path: str, rule: str) -> str:

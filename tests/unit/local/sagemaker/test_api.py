@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -187,7 +188,7 @@ def test_a_member_of_the_wrong_type_cannot_be_read(
                 }
             },
             "Cannot find repository: our/own in registry ID: 382416733822 Please check "
-            "if your ECR repository exists and role arn:aws:iam::123456789012:role/"
+            "if your ECR repository exists and role arn:aws:iam::000000000000:role/"
             "trainer has proper pull permissions for SageMaker: ",
         ),
         (
@@ -280,7 +281,7 @@ def test_each_instance_type_may_have_a_quota_of_its_own(service: Service) -> Non
 def test_a_role_that_sagemaker_cannot_assume_is_refused(
     service: Service, role: str
 ) -> None:
-    arn = f"arn:aws:iam::123456789012:role/{role}"
+    arn = f"arn:aws:iam::000000000000:role/{role}"
     request = service.request("without-role", RoleArn=arn)
     code, message = error_of(service.client.create_training_job, **request)
     assert code == "ValidationException"
@@ -420,5 +421,51 @@ def test_settings_change_while_the_server_runs(service: Service) -> None:
     assert (status, answer["quota"], answer["uploading_seconds"]) == (200, 3, 1.5)
     with urllib.request.urlopen(url) as response:
         assert json.load(response) == answer
-    status, answer = post(url, b'{"colour": "red"}', {})
-    assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"colour": "red"},
+            "colour is no setting; there are instances_a_job, longest_run_seconds, "
+            "quota, stop_grace_seconds, throttle, uploading_seconds",
+        ),
+        (
+            {"throttle": "many"},
+            "throttle must be a whole number that isn't negative, not 'many'",
+        ),
+        (
+            {"throttle": True},
+            "throttle must be a whole number that isn't negative, not True",
+        ),
+        (
+            {"quota": "x"},
+            "quota must be a whole number, an object of such by instance type, or "
+            "null, not 'x'",
+        ),
+        (
+            {"quota": {"ml.m5.large": -1}},
+            "quota must be a whole number, an object of such by instance type, or "
+            "null, not {'ml.m5.large': -1}",
+        ),
+        (
+            {"uploading_seconds": -0.5},
+            "uploading_seconds must be a number of seconds, not -0.5",
+        ),
+        (
+            {"stop_grace_seconds": float("inf")},
+            "stop_grace_seconds must be a number of seconds, not inf",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_and_change_nothing(
+    service: Service, change: dict[str, Any], said: str
+) -> None:
+    url = service.server.endpoint_url + SETTINGS_PATH
+    before = asdict(service.server.settings)
+    body = json.dumps({"instances_a_job": 7, **change}).encode()
+    status, answer = post(url, body, {})
+    assert (status, answer["message"]) == (400, said)
+    assert asdict(service.server.settings) == before
+    assert service.client.list_training_jobs()["TrainingJobSummaries"] == []
