@@ -80,8 +80,13 @@ class Jobs:
         """Read the records of an earlier server."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._folder.glob("*/job.json")):
-            record = JobRecord.load(path.parent)
-            self._records[record["TrainingJobName"]] = record
+            try:
+                record = JobRecord.load(path.parent)
+            except ValueError as error:
+                path.rename(path.with_suffix(".damaged"))
+                _LOG.error("%s is damaged, and put aside: %s", path, error)
+            else:
+                self._records[record["TrainingJobName"]] = record
 
     def resume(self) -> None:
         """Go on with the jobs that an earlier server left: train them anew."""

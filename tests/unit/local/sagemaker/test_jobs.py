@@ -366,6 +366,35 @@ def test_jobs_survive_a_restart(
     assert again.has_model("left")
 
 
+@pytest.mark.parametrize(
+    "record", [b"", b'{"TrainingJobName": "da', b"[]", b"{}", b"\xff"]
+)
+def test_a_damaged_record_stops_no_other_jobs_restart(
+    service: Service,
+    serve: Serve,
+    stub_python: Path,
+    caplog: pytest.LogCaptureFixture,
+    record: bytes,
+) -> None:
+    for name in ("damaged", "whole"):
+        service.create(name, "run")
+        service.wait_for_log(name, "running")
+    service.server.close()
+    path = service.state / "jobs/damaged/job.json"
+    path.write_bytes(record)
+
+    again = serve(stub_python)
+    assert f"{path} is damaged, and put aside: " in caplog.text
+    assert path.with_suffix(".damaged").read_bytes() == record
+    assert again.wait("whole", "Training")
+    listed = again.client.list_training_jobs()["TrainingJobSummaries"]
+    assert [job["TrainingJobName"] for job in listed] == ["whole"]
+    again.create("damaged")
+    assert again.wait("damaged")["TrainingJobStatus"] == "Completed"
+    again.client.stop_training_job(TrainingJobName="whole")
+    again.wait("whole")
+
+
 def test_an_ended_job_leaves_only_its_record_and_log(service: Service) -> None:
     service.create("tidy")
     service.wait("tidy")
