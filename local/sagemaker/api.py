@@ -147,8 +147,7 @@ class SageMaker:
         request = _json_object(body)
         if self._access is not None:
             self._access.check(operation, request, headers=headers, body=body)
-        validate(operation, request)
-        return execute(request)
+        return execute(validate(operation, request))
 
     def _throttle(self) -> None:
         with self._settings_lock:

@@ -1,7 +1,6 @@
 """All training jobs of one account and region, and the operations on them."""
 
 import base64
-import binascii
 import json
 import logging
 import threading
@@ -33,6 +32,8 @@ _SUMMARY = (
     "TrainingJobStatus",
     "SecondaryStatus",
 )
+#: Filters by what jobs here never have: warm pools and training plans.
+_OF_NO_JOB = frozenset({"WarmPoolStatusEquals", "TrainingPlanArnEquals"})
 _SORT_MEMBERS = {
     "Name": "TrainingJobName",
     "CreationTime": "CreationTime",
@@ -154,8 +155,9 @@ class Jobs:
 
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """ListTrainingJobs: filtered, sorted, one page."""
-        member = _SORT_MEMBERS[request.get("SortBy", "CreationTime")]
-        descending = request.get("SortOrder") == "Descending"
+        by = request.get("SortBy", "CreationTime")
+        order = request.get("SortOrder", "Ascending")
+        descending = order == "Descending"
         with self._lock:
             found = [
                 {name: record[name] for name in _SUMMARY if record.get(name)}
@@ -164,11 +166,11 @@ class Jobs:
             ]
 
         def place(summary: dict[str, Any]) -> list[Any]:
-            return [summary[member], summary["TrainingJobName"]]
+            return [summary[_SORT_MEMBERS[by]], summary["TrainingJobName"]]
 
         found.sort(key=place, reverse=descending)
         if "NextToken" in request:
-            last = _read_token(request["NextToken"])
+            last = _read_token(request["NextToken"], by, order)
             found = [
                 item
                 for item in found
@@ -177,7 +179,7 @@ class Jobs:
         most = request.get("MaxResults", _DEFAULT_PAGE)
         answer: dict[str, Any] = {"TrainingJobSummaries": found[:most]}
         if len(found) > most:
-            answer["NextToken"] = _write_token(place(found[most - 1]))
+            answer["NextToken"] = _write_token([by, order, *place(found[most - 1])])
         return answer
 
     def add_tags(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +199,8 @@ class Jobs:
 
     def list_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """ListTags: all of them, as a page holds as many as a job may have."""
+        if "NextToken" in request:  # of which we make none
+            raise _bad_token()
         with self._lock:
             tags = self._find_by_arn(request["ResourceArn"]).tags
         return {"Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
@@ -245,6 +249,8 @@ class Jobs:
 
 
 def _matches(record: JobRecord, request: dict[str, Any]) -> bool:
+    if _OF_NO_JOB & request.keys():
+        return False
     for member in ("CreationTime", "LastModifiedTime"):
         after, before = request.get(f"{member}After"), request.get(f"{member}Before")
         if after is not None and record[member] <= _seconds(after):
@@ -265,11 +271,17 @@ def _write_token(place: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
-def _read_token(token: str) -> list[Any]:
+def _read_token(token: str, by: str, order: str) -> list[Any]:
+    """Return the place in a list that is sorted as when the token was made."""
     try:
-        place = json.loads(base64.urlsafe_b64decode(token))
-    except (binascii.Error, ValueError) as error:
-        raise ValidationError("Invalid pagination token.") from error
-    if not isinstance(place, list):
-        raise ValidationError("Invalid pagination token.")
-    return place
+        *sorting, value, name = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError) as error:
+        raise _bad_token() from error
+    kind = float if by == "CreationTime" else str
+    if sorting != [by, order] or (type(value), type(name)) != (kind, str):
+        raise _bad_token()
+    return [value, name]
+
+
+def _bad_token() -> ValidationError:
+    return ValidationError("Invalid pagination token.")

@@ -54,8 +54,14 @@ def _service() -> ServiceModel:
     return botocore.session.get_session().get_service_model("sagemaker")
 
 
-def validate(operation: str, request: dict[str, Any]) -> None:
+def validate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     """Refuse a request that its operation's shape doesn't allow.
+
+    Returns
+    -------
+    dict
+        The request without nulls, which are as good as left out, and without members
+        that the operation doesn't know.
 
     Raises
     ------
@@ -67,7 +73,9 @@ def validate(operation: str, request: dict[str, Any]) -> None:
     shape: Any = _service().operation_model(operation).input_shape
     faults = list(_faults(shape, request, ""))
     faults += [
-        _null(name) for name in _ALSO_REQUIRED.get(operation, ()) if name not in request
+        _null(name)
+        for name in _ALSO_REQUIRED.get(operation, ())
+        if request.get(name) is None
     ]
     if operation == "CreateTrainingJob":
         faults += _create_rules(request)
@@ -75,6 +83,20 @@ def validate(operation: str, request: dict[str, Any]) -> None:
         plural = "errors" if len(faults) > 1 else "error"
         message = f"{len(faults)} validation {plural} detected: {'; '.join(faults)}"
         raise ValidationError(message)
+    known: dict[str, Any] = _known(shape, request)
+    return known
+
+
+def _known(shape: Any, value: Any) -> Any:
+    if shape.type_name == "structure":
+        return {
+            name: _known(member, value[name])
+            for name, member in shape.members.items()
+            if value.get(name) is not None
+        }
+    if shape.type_name == "list":
+        return [_known(shape.member, item) for item in value]
+    return value
 
 
 def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:

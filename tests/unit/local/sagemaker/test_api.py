@@ -1,5 +1,6 @@
 """Requests that SageMaker refuses, lists and settings, over HTTP with boto3."""
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -382,6 +383,78 @@ def test_a_page_has_1_to_100_jobs_and_a_token_of_ours(
     assert error_of(service.client.list_training_jobs, NextToken="!")[0] == (
         "ValidationException"
     )
+
+
+def test_a_page_goes_on_only_in_the_order_that_it_began_with(service: Service) -> None:
+    for name in ("a", "b"):
+        service.create(name)
+    ask = service.client.list_training_jobs
+    orders: list[Any] = [
+        {"SortBy": by, "SortOrder": order}
+        for by in ("Name", "CreationTime", "Status")
+        for order in ("Ascending", "Descending")
+    ]
+    for order in orders:
+        token = ask(MaxResults=1, **order)["NextToken"]
+        (job,) = ask(NextToken=token, **order)["TrainingJobSummaries"]
+        last = "b" if order["SortOrder"] == "Ascending" else "a"
+        assert job["TrainingJobName"] == last or order["SortBy"] == "Status"
+        for other in orders:
+            if other != order:
+                found = error_of(ask, NextToken=token, **other)
+                assert found == ("ValidationException", "Invalid pagination token.")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"[]",
+        b"{}",
+        b"7",
+        b'["CreationTime", "Ascending", "x", "a"]',
+        b'["CreationTime", "Ascending", 1.5, null]',
+        b"\xff",
+    ],
+)
+def test_a_token_that_nobody_made_is_refused(service: Service, place: bytes) -> None:
+    token = base64.urlsafe_b64encode(place).decode()
+    found = error_of(service.client.list_training_jobs, NextToken=token)
+    assert found == ("ValidationException", "Invalid pagination token.")
+    arn = service.create("tagged")
+    found = error_of(service.client.list_tags, ResourceArn=arn, NextToken=token)
+    assert found == ("ValidationException", "Invalid pagination token.")
+
+
+def test_no_job_has_a_warm_pool_or_a_plan(service: Service) -> None:
+    service.create("plain")
+    ask = service.client.list_training_jobs
+    plan = "arn:aws:sagemaker:us-east-1:000000000000:training-plan/mine"
+    assert ask(WarmPoolStatusEquals="Available")["TrainingJobSummaries"] == []
+    assert ask(TrainingPlanArnEquals=plan)["TrainingJobSummaries"] == []
+
+
+def test_nulls_and_unknown_members_are_as_good_as_left_out(service: Service) -> None:
+    request = service.request("nulls", Tags=None, Environment=None, Colour="red")
+    request["OutputDataConfig"]["KmsKeyId"] = None
+    headers = {"X-Amz-Target": "SageMaker.CreateTrainingJob"}
+    body = json.dumps(request).encode()
+    assert post(service.server.endpoint_url, body, headers)[0] == 200
+    body = json.dumps({"TrainingJobName": "nulls"}).encode()
+    headers = {"X-Amz-Target": "SageMaker.DescribeTrainingJob"}
+    _, job = post(service.server.endpoint_url, body, headers)
+    assert job["OutputDataConfig"]["KmsKeyId"] == ""
+    assert not job.keys() & {"Tags", "Environment", "Colour"}
+    assert service.wait("nulls")["TrainingJobStatus"] == "Completed"
+    for name in ("RoleArn", "StoppingCondition"):
+        body = json.dumps({**request, "TrainingJobName": "less", name: None}).encode()
+        headers = {"X-Amz-Target": "SageMaker.CreateTrainingJob"}
+        status, answer = post(service.server.endpoint_url, body, headers)
+        where = name[0].lower() + name[1:]
+        assert (status, answer["message"]) == (
+            400,
+            f"1 validation error detected: Value null at '{where}' failed to satisfy "
+            "constraint: Member must not be null",
+        )
 
 
 def test_an_operation_that_is_not_there_is_unknown(service: Service) -> None:
