@@ -49,6 +49,7 @@ def apply(runtime_port: int) -> None:
     _run_image_functions_in_our_runtime(runtime_port)
     _listen_on_one_port()
     _know_which_repository_is_described()
+    _know_which_namespace_metrics_go_to()
     _unpack_code_once()
 
 
@@ -270,6 +271,26 @@ def _know_which_repository_is_described() -> None:
         )
 
     iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def _know_which_namespace_metrics_go_to() -> None:
+    """Know ``cloudwatch:namespace``, the one condition that PutMetricData has.
+
+    ministack doesn't, so that a role that is narrowed to SageMaker's namespaces, as
+    AWS's own for training jobs are, couldn't put any metric.
+    """
+    context_of = iam_actions.request_tag_context
+
+    def request_tag_context(
+        service: str, iam_action: str, body: bytes, params: dict[str, Any]
+    ) -> Any:
+        context = context_of(service, iam_action, body, params)
+        # As boto3 sends it. Whoever uses an older protocol is refused.
+        if iam_action == "cloudwatch:PutMetricData" and body.startswith(b"{"):
+            context["cloudwatch:namespace"] = json.loads(body).get("Namespace")
+        return context
+
+    iam_actions.request_tag_context = request_tag_context
 
 
 def _unpack_code_once() -> None:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from local.sagemaker.api import Options, SageMaker
-from local.sagemaker.run import Settings
+from local.sagemaker.settings import Settings
 
 
 def _options(arguments: list[str] | None = None) -> Options:

@@ -10,7 +10,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from local.sagemaker.errors import (
 )
 from local.sagemaker.events import EVENTS_PATH, Publisher
 from local.sagemaker.jobs import Jobs
-from local.sagemaker.run import Settings
+from local.sagemaker.settings import Settings
 from local.sagemaker.validation import validate
 
 SETTINGS_PATH = "/_geoclusters/settings"
@@ -101,7 +101,7 @@ class SageMaker:
         }
         handler = type("Handler", (_Handler,), {"sagemaker": self})
         self._server = _Server(("127.0.0.1", options.port), handler)
-        self._throttle_lock = threading.Lock()
+        self._settings_lock = threading.Lock()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="api", daemon=True
         )
@@ -147,23 +147,18 @@ class SageMaker:
         request = _json_object(body)
         if self._access is not None:
             self._access.check(operation, request, headers=headers, body=body)
-        validate(operation, request)
-        return execute(request)
+        return execute(validate(operation, request))
 
     def _throttle(self) -> None:
-        with self._throttle_lock:
+        with self._settings_lock:
             if self.settings.throttle > 0:
                 self.settings.throttle -= 1
                 raise ThrottlingError("Rate exceeded")
 
     def change_settings(self, body: bytes) -> dict[str, Any]:
         """Set those settings that a JSON object names; answer all."""
-        names = {item.name for item in fields(self.settings)}
-        changes = _json_object(body or b"{}")
-        if changes.keys() - names:
-            raise SerializationError(f"settings are {', '.join(sorted(names))}")
-        for name, value in changes.items():
-            setattr(self.settings, name, value)
+        with self._settings_lock:
+            self.settings.change(_json_object(body or b"{}"))
         return asdict(self.settings)
 
 

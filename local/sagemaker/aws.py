@@ -1,4 +1,4 @@
-"""What the stand-in needs of the emulator: S3, CloudWatch Logs and IAM."""
+"""What the stand-in needs of the emulator: S3, CloudWatch and IAM."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import errno
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 20
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+METRICS = "/aws/sagemaker/TrainingJobs"
+"""The namespace of all jobs' metrics; the dimension is the job."""
+
+_METRICS_AT_ONCE = 1000
 
 # PutLogEvents takes 10,000 events and 1,048,576 bytes, each event counting 26 extra.
 _LOG_BATCH_EVENTS = 10_000
@@ -59,8 +64,16 @@ class Line(NamedTuple):
     text: str
 
 
+class Point(NamedTuple):
+    """A metric's value at a time, in epoch milliseconds."""
+
+    name: str
+    value: float
+    time_ms: int
+
+
 class Aws:
-    """The emulator's S3, CloudWatch Logs and IAM.
+    """The emulator's S3, CloudWatch and IAM.
 
     Parameters
     ----------
@@ -99,6 +112,9 @@ class Aws:
         self._logs: CloudWatchLogsClient = session.client(
             "logs", endpoint_url=endpoint_url, config=config
         )
+        self._cloudwatch: Any = session.client(
+            "cloudwatch", endpoint_url=endpoint_url, config=config
+        )
         self._iam: IAMClient = session.client(
             "iam", endpoint_url=endpoint_url, config=config
         )
@@ -109,6 +125,7 @@ class Aws:
             role.close()
         self._s3.close()
         self._logs.close()
+        self._cloudwatch.close()
         self._iam.close()
 
     def as_role(self, role_arn: str) -> Aws:
@@ -201,6 +218,23 @@ class Aws:
             logs.put_log_events(
                 logGroupName=LOG_GROUP, logStreamName=stream, logEvents=batch
             )
+
+    def put_metrics(self, job_name: str, points: Iterable[Point]) -> None:
+        """Put a training job's metrics to CloudWatch."""
+        data = [_datum(job_name, point) for point in points]
+        for start in range(0, len(data), _METRICS_AT_ONCE):
+            self._cloudwatch.put_metric_data(
+                Namespace=METRICS, MetricData=data[start : start + _METRICS_AT_ONCE]
+            )
+
+
+def _datum(job_name: str, point: Point) -> dict[str, Any]:
+    return {
+        "MetricName": point.name,
+        "Dimensions": [{"Name": "TrainingJobName", "Value": job_name}],
+        "Timestamp": datetime.fromtimestamp(point.time_ms / 1000, UTC),
+        "Value": point.value,
+    }
 
 
 def _environment_keys() -> Keys:

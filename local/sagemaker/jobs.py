@@ -1,7 +1,6 @@
 """All training jobs of one account and region, and the operations on them."""
 
 import base64
-import binascii
 import json
 import logging
 import threading
@@ -14,13 +13,12 @@ from botocore.utils import parse_timestamp
 from local.sagemaker.access import ACCOUNT
 from local.sagemaker.aws import Aws
 from local.sagemaker.channels import Channel
-from local.sagemaker.errors import (
-    ResourceInUseError,
-    ResourceLimitExceededError,
-    ValidationError,
-)
+from local.sagemaker.errors import ResourceInUseError, ValidationError
+from local.sagemaker.quotas import refuse_above_quotas
 from local.sagemaker.record import JobRecord
-from local.sagemaker.run import Run, Settings
+from local.sagemaker.rules import refuse_tags, refuse_unlawful
+from local.sagemaker.run import Run
+from local.sagemaker.settings import Settings
 
 _DEFAULT_PAGE = 10
 _MOST_TAGS = 50
@@ -34,6 +32,8 @@ _SUMMARY = (
     "TrainingJobStatus",
     "SecondaryStatus",
 )
+#: Filters by what jobs here never have: warm pools and training plans.
+_OF_NO_JOB = frozenset({"WarmPoolStatusEquals", "TrainingPlanArnEquals"})
 _SORT_MEMBERS = {
     "Name": "TrainingJobName",
     "CreationTime": "CreationTime",
@@ -81,8 +81,13 @@ class Jobs:
         """Read the records of an earlier server."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._folder.glob("*/job.json")):
-            record = JobRecord.load(path.parent)
-            self._records[record["TrainingJobName"]] = record
+            try:
+                record = JobRecord.load(path.parent)
+            except ValueError as error:
+                path.rename(path.with_suffix(".damaged"))
+                _LOG.error("%s is damaged, and put aside: %s", path, error)
+            else:
+                self._records[record["TrainingJobName"]] = record
 
     def resume(self) -> None:
         """Go on with the jobs that an earlier server left: train them anew."""
@@ -110,20 +115,19 @@ class Jobs:
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """CreateTrainingJob: check, record and start."""
+        refuse_unlawful(request, self._region)
         name = request["TrainingJobName"]
         with self._lock:
             self._refuse_known_name(name)
-            self._refuse_above_quota(request)
-        _refuse_ambiguous(request.get("Tags", []))
+            refuse_above_quotas(request, self._records.values(), self._settings)
         aws = self._aws.as_role(request["RoleArn"])
         mode = request["AlgorithmSpecification"]["TrainingInputMode"]
         for definition in request["InputDataConfig"]:
             Channel(definition, mode).items(aws)
-        account = _account(request["RoleArn"])
-        arn = f"arn:aws:sagemaker:{self._region}:{account}:training-job/{name}"
+        arn = f"arn:aws:sagemaker:{self._region}:{ACCOUNT}:training-job/{name}"
         with self._lock:
             self._refuse_known_name(name)
-            self._refuse_above_quota(request)
+            refuse_above_quotas(request, self._records.values(), self._settings)
             record = JobRecord.create(self._folder / name, request, arn)
             run = self._run(record)
             self._records[name], self._runs[name] = record, run
@@ -151,8 +155,9 @@ class Jobs:
 
     def list(self, request: dict[str, Any]) -> dict[str, Any]:
         """ListTrainingJobs: filtered, sorted, one page."""
-        member = _SORT_MEMBERS[request.get("SortBy", "CreationTime")]
-        descending = request.get("SortOrder") == "Descending"
+        by = request.get("SortBy", "CreationTime")
+        order = request.get("SortOrder", "Ascending")
+        descending = order == "Descending"
         with self._lock:
             found = [
                 {name: record[name] for name in _SUMMARY if record.get(name)}
@@ -161,11 +166,11 @@ class Jobs:
             ]
 
         def place(summary: dict[str, Any]) -> list[Any]:
-            return [summary[member], summary["TrainingJobName"]]
+            return [summary[_SORT_MEMBERS[by]], summary["TrainingJobName"]]
 
         found.sort(key=place, reverse=descending)
         if "NextToken" in request:
-            last = _read_token(request["NextToken"])
+            last = _read_token(request["NextToken"], by, order)
             found = [
                 item
                 for item in found
@@ -174,12 +179,12 @@ class Jobs:
         most = request.get("MaxResults", _DEFAULT_PAGE)
         answer: dict[str, Any] = {"TrainingJobSummaries": found[:most]}
         if len(found) > most:
-            answer["NextToken"] = _write_token(place(found[most - 1]))
+            answer["NextToken"] = _write_token([by, order, *place(found[most - 1])])
         return answer
 
     def add_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """AddTags: new ones are added, values of known keys replaced."""
-        _refuse_ambiguous(request["Tags"])
+        refuse_tags(request["Tags"])
         with self._lock:
             record = self._find_by_arn(request["ResourceArn"])
             added = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
@@ -194,6 +199,8 @@ class Jobs:
 
     def list_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """ListTags: all of them, as a page holds as many as a job may have."""
+        if "NextToken" in request:  # of which we make none
+            raise _bad_token()
         with self._lock:
             tags = self._find_by_arn(request["ResourceArn"]).tags
         return {"Tags": [{"Key": key, "Value": tags[key]} for key in tags]}
@@ -240,42 +247,10 @@ class Jobs:
                 f"({self._records[name]['TrainingJobArn']})"
             )
 
-    def _refuse_above_quota(self, request: dict[str, Any]) -> None:
-        kind = request["ResourceConfig"]["InstanceType"]
-        quota = self._settings.quota
-        if isinstance(quota, dict):
-            quota = quota.get(kind)
-        if quota is None:
-            return
-        delta = request["ResourceConfig"]["InstanceCount"]
-        used = sum(
-            record["ResourceConfig"]["InstanceCount"]
-            for record in self._records.values()
-            if not record.ended and record["ResourceConfig"]["InstanceType"] == kind
-        )
-        if used + delta > quota:
-            raise ResourceLimitExceededError(
-                f"The account-level service limit '{kind} for training job usage' is "
-                f"{quota} Instances, with current utilization of {used} Instances and "
-                f"a request delta of {delta} Instances. Please use AWS Service Quotas "
-                "to request an increase for this quota. If AWS Service Quotas is not "
-                "available, contact AWS support to request an increase for this quota."
-            )
-
-
-def _refuse_ambiguous(tags: "list[dict[str, str]]") -> None:
-    keys = [tag["Key"] for tag in tags]
-    if len(set(keys)) < len(keys):
-        raise ValidationError("Duplicate tag keys found. Each key must be unique.")
-
-
-def _account(role_arn: str) -> str:
-    """Return the account in a role's ARN: the job's account too."""
-    parts = role_arn.split(":")
-    return parts[4] if len(parts) > 5 and parts[4] else ACCOUNT
-
 
 def _matches(record: JobRecord, request: dict[str, Any]) -> bool:
+    if _OF_NO_JOB & request.keys():
+        return False
     for member in ("CreationTime", "LastModifiedTime"):
         after, before = request.get(f"{member}After"), request.get(f"{member}Before")
         if after is not None and record[member] <= _seconds(after):
@@ -296,11 +271,17 @@ def _write_token(place: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
-def _read_token(token: str) -> list[Any]:
+def _read_token(token: str, by: str, order: str) -> list[Any]:
+    """Return the place in a list that is sorted as when the token was made."""
     try:
-        place = json.loads(base64.urlsafe_b64decode(token))
-    except (binascii.Error, ValueError) as error:
-        raise ValidationError("Invalid pagination token.") from error
-    if not isinstance(place, list):
-        raise ValidationError("Invalid pagination token.")
-    return place
+        *sorting, value, name = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError) as error:
+        raise _bad_token() from error
+    kind = float if by == "CreationTime" else str
+    if sorting != [by, order] or (type(value), type(name)) != (kind, str):
+        raise _bad_token()
+    return [value, name]
+
+
+def _bad_token() -> ValidationError:
+    return ValidationError("Invalid pagination token.")

@@ -9,10 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local.sagemaker.defaults import completed
+
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 
 # Members that aren't part of the answer: tags have an operation of their own.
 _NOT_DESCRIBED = frozenset({"Tags", "SessionChainingConfig"})
+_ALWAYS_THERE = frozenset(
+    {
+        *("TrainingJobName", "TrainingJobArn", "RoleArn", "AlgorithmSpecification"),
+        *("InputDataConfig", "OutputDataConfig", "ResourceConfig", "StoppingCondition"),
+        *("TrainingJobStatus", "SecondaryStatus", "SecondaryStatusTransitions"),
+        *("CreationTime", "LastModifiedTime"),
+    }
+)
 
 
 class JobRecord:
@@ -37,7 +47,7 @@ class JobRecord:
         record = cls(
             folder,
             {
-                **request,
+                **completed(request),
                 "TrainingJobArn": arn,
                 "TrainingJobStatus": "InProgress",
                 "CreationTime": now,
@@ -45,14 +55,24 @@ class JobRecord:
                 "SecondaryStatusTransitions": [],
             },
         )
-        folder.mkdir(parents=True)
+        # A server that was killed may have left it without a record.
+        folder.mkdir(parents=True, exist_ok=True)
         record.enter("Starting", "Starting the training job")
         return record
 
     @classmethod
     def load(cls, folder: Path) -> "JobRecord":
-        """Read a record back."""
-        return cls(folder, json.loads((folder / "job.json").read_text()))
+        """Read a record back.
+
+        Raises
+        ------
+        ValueError
+            If the file isn't a record, or not whole.
+        """
+        description = json.loads((folder / "job.json").read_text())
+        if not isinstance(description, dict) or not description.keys() >= _ALWAYS_THERE:
+            raise ValueError("members of a training job are missing")
+        return cls(folder, description)
 
     def __getitem__(self, member: str) -> Any:
         return self._description[member]

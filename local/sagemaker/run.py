@@ -3,22 +3,22 @@
 import errno
 import logging
 import math
-import re
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.sagemaker import metrics
 from local.sagemaker.aws import Aws, Line, S3Uri
 from local.sagemaker.channels import Channel, Item, PipeFeeder, download
 from local.sagemaker.errors import JobFailure, ValidationError
 from local.sagemaker.instance import SHARED_VARIABLE, OptMl, Trainer
 from local.sagemaker.record import JobRecord
+from local.sagemaker.settings import Settings
 
 INTERNAL_ERROR = (
     "InternalServerError: We encountered an internal error. Please try again."
@@ -28,33 +28,7 @@ _RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 _DEFAULT_MAX_RUNTIME_S = 86_400
 _BYTES_A_GB = 2**30
 _FAILURE_REASON_CHARS = 1024
-_QUALITY = re.compile(
-    r"#quality_metric: host=\S+, (?P<channel>\w+) (?P<name>\w+) <loss>=(?P<value>\S+)"
-)
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class Settings:
-    """What may be set while the server runs.
-
-    Attributes
-    ----------
-    uploading_seconds : float
-        How long a job stays Uploading once its model is in S3.
-    quota : int, dict or None
-        Instances of one type that may run at a time, for every type or by type; None,
-        and a type that isn't named, has no limit.
-    stop_grace_seconds : float
-        How long a trainer has between SIGTERM and SIGKILL.
-    throttle : int
-        So many of the next calls are refused, as if there had been too many.
-    """
-
-    uploading_seconds: float = 0.0
-    quota: int | dict[str, int] | None = None
-    stop_grace_seconds: float = 120.0
-    throttle: int = 0
 
 
 class _StoppedEarlyError(Exception):
@@ -159,13 +133,12 @@ class Run:
         why_ended, failed = self._watch()
         feeders = [*self._feeders]
         self._close_feeders()
-        metrics = []
+        lines: list[Line] = []
         for machine, trainer in zip(self._machines, self._trainers, strict=True):
             stream = f"{self.record['TrainingJobName']}/{machine.host}-{began}"
             self._write_log(stream, trainer.lines)
-            metrics += _final_metrics(trainer.lines)
-        if metrics:
-            self._set(FinalMetricDataList=metrics)
+            lines += trainer.lines
+        self._tell_metrics(lines)
         unread = [feeder.failure for feeder in feeders if feeder.failure]
         if why_ended is None and unread:
             raise unread[0]  # which the trainer, if at all, saw as records missing
@@ -309,6 +282,17 @@ class Run:
         except (ClientError, BotoCoreError) as error:
             _LOG.warning("log stream %s not written: %s", stream, error)
 
+    def _tell_metrics(self, lines: list[Line]) -> None:
+        points = metrics.points(lines)
+        if not points:
+            return
+        self._set(FinalMetricDataList=metrics.final(points))
+        name = self.record["TrainingJobName"]
+        try:
+            self._aws.put_metrics(name, points)
+        except (ClientError, BotoCoreError) as error:
+            _LOG.warning("metrics of %s not put: %s", name, error)
+
     def _upload(self, *, always: bool) -> None:
         """Upload the model; of a stopped job, if it has one."""
         artefact = self.record.folder / "model.tar.gz"
@@ -369,21 +353,6 @@ class Run:
         with self._lock:
             self.record.enter(secondary_status, message, status=status)
             self._publish(self.record.describe())
-
-
-def _final_metrics(lines: list[Line]) -> list[dict[str, Any]]:
-    """Return the last value of each quality metric in a log."""
-    metrics: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        match = _QUALITY.search(line.text)
-        if match:
-            name = f"{match['channel']}:{match['name']}"
-            metrics[name] = {
-                "MetricName": name,
-                "Value": float(match["value"]),
-                "Timestamp": line.time_ms / 1000,
-            }
-    return list(metrics.values())
 
 
 def _failure_reason(failure: str, exit_code: int) -> str:

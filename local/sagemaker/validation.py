@@ -1,11 +1,13 @@
 """What SageMaker says about a request before it looks at its jobs.
 
 Required members, types, enums, lengths, ranges and patterns come from botocore's own
-service model, a few rules beyond it from the API reference.
+service model, a few members that it is lax about from the API reference. What goes
+beyond that is in `rules`.
 """
 
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -45,10 +47,6 @@ _CLASSES = {
     # Letters, separators and numbers: Python's word characters and Unicode's spaces.
     r"\p{L}\p{Z}\p{N}": r"\w \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
-_ECR_IMAGE = re.compile(
-    r"(?P<registry>\d{12})\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"
-    r"/(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@.+)?"
-)
 
 
 @cache
@@ -56,8 +54,14 @@ def _service() -> ServiceModel:
     return botocore.session.get_session().get_service_model("sagemaker")
 
 
-def validate(operation: str, request: dict[str, Any]) -> None:
+def validate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     """Refuse a request that its operation's shape doesn't allow.
+
+    Returns
+    -------
+    dict
+        The request without nulls, which are as good as left out, and without members
+        that the operation doesn't know.
 
     Raises
     ------
@@ -69,7 +73,9 @@ def validate(operation: str, request: dict[str, Any]) -> None:
     shape: Any = _service().operation_model(operation).input_shape
     faults = list(_faults(shape, request, ""))
     faults += [
-        _null(name) for name in _ALSO_REQUIRED.get(operation, ()) if name not in request
+        _null(name)
+        for name in _ALSO_REQUIRED.get(operation, ())
+        if request.get(name) is None
     ]
     if operation == "CreateTrainingJob":
         faults += _create_rules(request)
@@ -77,15 +83,25 @@ def validate(operation: str, request: dict[str, Any]) -> None:
         plural = "errors" if len(faults) > 1 else "error"
         message = f"{len(faults)} validation {plural} detected: {'; '.join(faults)}"
         raise ValidationError(message)
-    if operation == "CreateTrainingJob":
-        _refuse_what_we_cannot_run(request)
+    known: dict[str, Any] = _known(shape, request)
+    return known
+
+
+def _known(shape: Any, value: Any) -> Any:
+    if shape.type_name == "structure":
+        return {
+            name: _known(member, value[name])
+            for name, member in shape.members.items()
+            if value.get(name) is not None
+        }
+    if shape.type_name == "list":
+        return [_known(shape.member, item) for item in value]
+    return value
 
 
 def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
     """Yield the faults of one value and of all that is in it."""
-    if not _has_type(value, shape.type_name):
-        message = f"{_camel(path) or 'the request'} can not be a {_json_type(value)}"
-        raise SerializationError(message)
+    _check_type(shape, value, path)
     if shape.type_name == "structure":
         for name in shape.metadata.get("required", ()):
             if value.get(name) is None:
@@ -94,35 +110,64 @@ def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
             if value.get(name) is not None:
                 yield from _faults(member, value[name], _join(path, name))
     elif shape.type_name == "list":
-        for number, item in enumerate(value, start=1):
-            where = f"{path}.{number}.member"
-            yield from _faults(shape.member, item, where)
+        yield from _faults_of_list(shape.member, value, path)
     elif shape.type_name == "map":
-        for key, item in value.items():
-            where = f"{path}.{key}.member"
-            yield from _faults(shape.value, item, where)
-    for rule in _broken_rules(shape, value):
-        yield _fault(value, path, rule)
+        yield from _faults_of_map(shape, value, path)
+    for rule, is_kept in _rules(shape):
+        if not is_kept(value):
+            yield _fault(value, path, rule)
 
 
-def _broken_rules(shape: Any, value: Any) -> Iterator[str]:
-    """Yield the rules of a value's own that it doesn't keep, in SageMaker's words."""
+def _faults_of_list(member: Any, items: list[Any], path: str) -> Iterator[str]:
+    """Yield the faults of each item that is a structure, but of plain ones together."""
+    for number, item in enumerate(items, start=1):
+        where = f"{path}.{number}.member"
+        if member.type_name == "structure":
+            yield from _faults(member, item, where)
+        else:
+            _check_type(member, item, where)
+    if member.type_name != "structure":
+        yield from _faults_of_all("Member", member, items, items, path)
+
+
+def _faults_of_map(shape: Any, items: dict[str, Any], path: str) -> Iterator[str]:
+    for key, item in items.items():
+        _check_type(shape.value, item, f"{path}.{key}.member")
+    yield from _faults_of_all("Map keys", shape.key, items, items, path)
+    yield from _faults_of_all("Map value", shape.value, items.values(), items, path)
+
+
+def _faults_of_all(
+    what: str, shape: Any, items: Iterable[Any], whole: Any, path: str
+) -> Iterator[str]:
+    """Yield one fault, with all rules, if any of the items breaks any of them."""
+    rules = dict(_rules(shape))
+    if not all(is_kept(item) for item in items for is_kept in rules.values()):
+        rule = f"{what} must satisfy constraint: [{', '.join(rules)}]"
+        yield _fault(whole, path, rule)
+
+
+def _rules(shape: Any) -> Iterator[tuple[str, Callable[[Any], bool]]]:
+    """Yield a shape's rules, in SageMaker's words, and what says if they are kept."""
     allowed = shape.metadata.get("enum")
-    if allowed and value not in allowed:
-        yield f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+    if allowed:
+        shown = f"[{', '.join(allowed)}]"
+        yield f"Member must satisfy enum value set: {shown}", allowed.__contains__
     is_number = shape.type_name in _NUMBERS
-    what, size = ("value", value) if is_number else ("length", 0)
-    if not is_number and hasattr(value, "__len__"):
-        size = len(value)
+    # The size of a number is the number itself.
+    what, size = ("value", operator.pos) if is_number else ("length", len)
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    if least is not None and size < least:
-        yield f"Member must have {what} greater than or equal to {least}"
-    if most is not None and size > most:
-        yield f"Member must have {what} less than or equal to {most}"
+    if most is not None:
+        rule = f"Member must have {what} less than or equal to {most}"
+        yield rule, lambda value: size(value) <= most
+    if least is not None:
+        rule = f"Member must have {what} greater than or equal to {least}"
+        yield rule, lambda value: size(value) >= least
     pattern = shape.metadata.get("pattern")
-    if pattern and not _expression(pattern).fullmatch(value):
+    if pattern:
         shown = JOB_NAME_PATTERN if shape.name == "TrainingJobName" else pattern
-        yield f"Member must satisfy regular expression pattern: {shown}"
+        rule = f"Member must satisfy regular expression pattern: {shown}"
+        yield rule, lambda value: _expression(pattern).fullmatch(value) is not None
 
 
 @cache
@@ -130,6 +175,12 @@ def _expression(pattern: str) -> re.Pattern[str]:
     for java, python in _CLASSES.items():
         pattern = pattern.replace(java, python)
     return re.compile(pattern)
+
+
+def _check_type(shape: Any, value: Any, path: str) -> None:
+    if not _has_type(value, shape.type_name):
+        message = f"{_camel(path) or 'the request'} can not be a {_json_type(value)}"
+        raise SerializationError(message)
 
 
 def _has_type(value: Any, type_name: str) -> bool:
@@ -151,44 +202,10 @@ def _create_rules(request: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _refuse_what_we_cannot_run(request: dict[str, Any]) -> None:
-    """Say at once what SageMaker would do and this stand-in can't."""
-    _refuse_unknown_image(
-        request["AlgorithmSpecification"].get("TrainingImage", ""), request["RoleArn"]
-    )
-    for channel in request["InputDataConfig"]:
-        if "S3DataSource" not in channel["DataSource"]:
-            message = (
-                "This SageMaker stand-in reads channels from S3 only; channel "
-                f"{channel['ChannelName']!r} has no S3DataSource."
-            )
-            raise ValidationError(message)
-
-
-def _refuse_unknown_image(image: str, role: str) -> None:
-    """Refuse all images but the built-in KMeans, as if a registry had no others."""
-    match = _ECR_IMAGE.fullmatch(image)
-    if match is None:
-        raise ValidationError(
-            "Invalid training image. Please provide a valid Amazon Elastic Container "
-            "Registry path of the Docker image to run."
-        )
-    if match["repository"] != "kmeans":
-        raise ValidationError(
-            f"Cannot find repository: {match['repository']} in registry ID: "
-            f"{match['registry']} Please check if your ECR repository exists and role "
-            f"{role} has proper pull permissions for SageMaker: "
-            "ecr:BatchCheckLayerAvailability, ecr:BatchGetImage, "
-            "ecr:GetDownloadUrlForLayer (This SageMaker stand-in has the built-in "
-            "KMeans, kmeans:1, alone.)"
-        )
-    if match["tag"] not in ("1", "latest"):
-        raise ValidationError(f"Cannot find the requested image: {image}")
-
-
 def _fault(value: Any, path: str, rule: str) -> str:
     where = _camel(path)
-    return f"Value '{value}' at '{where}' failed to satisfy constraint: {rule}"
+    shown = _shown(value)
+    return f"Value '{shown}' at '{where}' failed to satisfy constraint: {rule}"
 
 
 def _null(path: str) -> str:
@@ -196,6 +213,15 @@ def _null(path: str) -> str:
     return (
         f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
     )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it stands in SageMaker's messages, which is Java's way."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}={_shown(value[key])}' for key in value)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _join(path: str, name: str) -> str:

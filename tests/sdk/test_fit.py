@@ -40,7 +40,10 @@ _RIGHTS = {
     "Statement": [
         {
             "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket", "logs:*"],
+            "Action": [
+                *("s3:GetObject", "s3:PutObject", "s3:ListBucket"),
+                *("logs:*", "cloudwatch:PutMetricData"),
+            ],
             "Resource": "*",
         }
     ],
@@ -168,10 +171,30 @@ def test_the_notebook_finds_fifteen_depots_among_hong_kongs_cameras(
     description = cloud.client("sagemaker").describe_training_job(
         TrainingJobName=model.latest_training_job.name
     )
-    (msd,) = description["FinalMetricDataList"]
-    assert msd["MetricName"] == "train:msd"
+    metrics = {
+        metric["MetricName"]: metric["Value"]
+        for metric in description["FinalMetricDataList"]
+    }
+    assert metrics.keys() == {"train:msd", "train:progress", "train:throughput"}
     # What the job says of itself is no such bound: of degrees, it is mostly noise.
-    assert abs(msd["Value"]) < 0.001
+    assert abs(metrics["train:msd"]) < 0.001
+
+
+def test_a_notebook_attaches_to_a_job_and_looks_at_its_metrics(
+    session: Session,
+) -> None:
+    model = estimator(session, 3)
+    records = model.record_set(clumps(300, 3))
+    model.fit(records, wait=True, logs=False)
+    attached = KMeans.attach(model.latest_training_job.name, sagemaker_session=session)
+    assert attached.model_data == model.model_data
+    assert (attached.k, attached.role) == (3, _ROLE)
+    # The SDK looks for metrics that no job has, and says so by a warning.
+    found = attached.training_job_analytics.dataframe()
+    last = dict(zip(found["metric_name"], found["value"], strict=True))
+    assert last.keys() == {"train:msd", "train:progress", "train:throughput"}
+    assert last["train:progress"] == 100
+    assert last["train:msd"] > 0
 
 
 def test_a_failing_job_raises_the_sdks_own_exception_with_the_reason(

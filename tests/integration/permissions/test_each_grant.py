@@ -96,7 +96,8 @@ NEEDED: Final[Mapping[str, Grants]] = {
             TRAINING_LOGS,
             *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
         ),
-    ),
+    )
+    | by(ways.a_job_tells_its_metrics, on("*", "cloudwatch:PutMetricData")),
     "report": by(
         ways.a_model_is_reported,
         keys("GetObject", *REPORTED, "output/*", "boundaries/*"),
@@ -174,12 +175,9 @@ ASKED_BY_AWS_ALONE: Final[Mapping[str, set[Grant]]] = {
     "start_training": listing(RUN_RECORDS, *BOTH_STATUSES)
     | logging("StartTraining")
     | polling("StartTrainingJobsQueue"),
-    # A job's prefix for its models; and what it says of itself.
+    # A job's prefix for its models; and the streams of its log.
     TRAINING: listing("runs/*/model/*")
-    | {
-        Grant("logs:DescribeLogStreams", TRAINING_LOGS),
-        Grant("cloudwatch:PutMetricData", "*"),
-    },
+    | {*on(TRAINING_LOGS, "logs:DescribeLogStreams")},
     "report": listing(*REPORTED, "output/*", "boundaries/*")
     | logging("Report")
     | polling("ReportModelsQueue"),

@@ -12,7 +12,7 @@ from geoclusters import layout
 from geoclusters.aws.events import MOST_FAILURES, TrainingRequest
 from geoclusters.aws.upload import PartedUpload
 from geoclusters.status import State
-from local.sagemaker.aws import LOG_GROUP
+from local.sagemaker.aws import LOG_GROUP, METRICS
 from tests.integration.permissions.stage import PLACES, Stage, refusal
 from tests.sagemaker_settings import sagemaker_settings
 
@@ -149,6 +149,23 @@ def a_job_writes_its_log(stage: Stage) -> str:
             return ""
     said = (stage.pipeline.cloud.logs / "sagemaker.log").read_text().splitlines()
     (line,) = (line for line in said if f"log stream {name}/" in line)
+    return line
+
+
+def a_job_tells_its_metrics(stage: Stage) -> str:
+    """Without metrics a job is Completed all the same."""
+    record = stage.another_run("measured")
+    name = f"trial-{stage.number()}"
+    stage.start_job(record, name)
+    assert stage.end_of_job(name)["TrainingJobStatus"] == "Completed"
+    job = {"Name": "TrainingJobName", "Value": name}
+    found = stage.pipeline.cloud.client("cloudwatch").list_metrics(
+        Namespace=METRICS, Dimensions=[job]
+    )
+    if found["Metrics"]:
+        return ""
+    said = (stage.pipeline.cloud.logs / "sagemaker.log").read_text().splitlines()
+    (line,) = (line for line in said if f"metrics of {name} not put" in line)
     return line
 
 

@@ -368,6 +368,40 @@ def test_who_may_describe_one_repository_describes_no_other(cloud: Cloud) -> Non
     publisher.close()
 
 
+def test_who_may_put_metrics_to_one_namespace_puts_none_to_others(
+    cloud: Cloud,
+) -> None:
+    iam = cloud.client("iam")
+    allow = {
+        "Effect": "Allow",
+        "Action": "cloudwatch:PutMetricData",
+        "Resource": "*",
+        "Condition": {"StringLike": {"cloudwatch:namespace": "/mine/*"}},
+    }
+    iam.create_user(UserName="meter")
+    iam.put_user_policy(
+        UserName="meter",
+        PolicyName="all",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    key = iam.create_access_key(UserName="meter")["AccessKey"]
+    meter: Any = boto3.client(
+        "cloudwatch",
+        endpoint_url=cloud.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        verify=cloud.environment()["AWS_CA_BUNDLE"],
+        config=Config(proxies={}),
+    )
+    # So many that boto3 compresses them.
+    data = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(500)]
+    meter.put_metric_data(Namespace="/mine/all", MetricData=data)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        meter.put_metric_data(Namespace="/theirs/all", MetricData=data)
+    meter.close()
+
+
 def _post_event(cloud: Cloud, entry: dict[str, Any]) -> tuple[int, Any]:
     return _ask(cloud, "events", entry)
 

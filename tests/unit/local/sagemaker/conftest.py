@@ -20,7 +20,7 @@ import pytest
 from botocore.config import Config
 
 from local.sagemaker.api import Options, SageMaker
-from local.sagemaker.run import Settings
+from local.sagemaker.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_logs.client import CloudWatchLogsClient
@@ -204,7 +204,7 @@ class Service:
         }
         return {
             "TrainingJobName": name,
-            "RoleArn": "arn:aws:iam::123456789012:role/trainer",
+            "RoleArn": "arn:aws:iam::000000000000:role/trainer",
             "AlgorithmSpecification": {
                 "TrainingImage": IMAGE,
                 "TrainingInputMode": "File",

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from local import cloud as cloud_module
 from local.child import Child
 from local.cloud import ACCOUNT, CLOUD_PYTHON, REGION, Cloud
-from local.sagemaker.aws import LOG_GROUP
+from local.sagemaker.aws import LOG_GROUP, METRICS
 from tests.unit.local.sagemaker.conftest import (
     BUCKET,
     IMAGE,
@@ -59,6 +59,11 @@ TRAINS = [
     allow("s3:GetObject", f"arn:aws:s3:::{BUCKET}/train/*"),
     allow("s3:PutObject", f"arn:aws:s3:::{BUCKET}/model/*"),
     allow("logs:*", "*"),
+    allow(
+        "cloudwatch:PutMetricData",
+        "*",
+        Condition={"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}},
+    ),
 ]
 _NUMBERS = itertools.count()
 
@@ -415,3 +420,25 @@ def test_a_job_whose_role_cant_write_logs_completes_without(
         assert job["TrainingJobStatus"] == "Completed"
     assert len(streams(f"{name}-logged")) == 1
     assert streams(f"{name}-silent") == []
+
+
+def test_a_job_whose_role_cant_put_metrics_completes_without(
+    world: World, name: str
+) -> None:
+    cloudwatch = world.cloud.client("cloudwatch")
+
+    def metrics(job_name: str) -> list[Any]:
+        answer = cloudwatch.list_metrics(
+            Namespace=METRICS,
+            Dimensions=[{"Name": "TrainingJobName", "Value": job_name}],
+        )
+        found: list[Any] = answer["Metrics"]
+        return found
+
+    measured = job_of(world, f"{name}-measured", TRAINS)
+    silent = job_of(world, f"{name}-silent", without("cloudwatch:PutMetricData"))
+    for job in (measured, silent):
+        assert job["TrainingJobStatus"] == "Completed"
+        assert job["FinalMetricDataList"]
+    assert [each["MetricName"] for each in metrics(f"{name}-measured")] == ["train:msd"]
+    assert metrics(f"{name}-silent") == []

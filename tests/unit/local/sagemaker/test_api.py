@@ -1,9 +1,11 @@
 """Requests that SageMaker refuses, lists and settings, over HTTP with boto3."""
 
+import base64
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -119,10 +121,51 @@ def test_lengths_ranges_and_patterns_are_those_of_the_service(
         "Value '0' at 'stoppingCondition.maxRuntimeInSeconds' failed to satisfy "
         "constraint: Member must have value greater than or equal to 1",
         "Value 'a|b' at 'tags.1.member.value'",
-        "at 'hyperParameters.k.member' failed to satisfy constraint: Member must have "
-        "length less than or equal to 2500",
+        f"Value '{{k={'1' * 2501}}}' at 'hyperParameters' failed to satisfy "
+        "constraint: Map value must satisfy constraint: [Member must have length less "
+        "than or equal to 2500, Member must have length greater than or equal to 0, "
+        "Member must satisfy regular expression pattern: .*]",
     ):
         assert fault in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"Environment": {"1 bad=key": "x", "GOOD": "y"}},
+            "1 validation error detected: Value '{1 bad=key=x, GOOD=y}' at "
+            "'environment' failed to satisfy constraint: Map keys must satisfy "
+            "constraint: [Member must have length less than or equal to 512, Member "
+            "must have length greater than or equal to 0, Member must satisfy regular "
+            "expression pattern: [a-zA-Z_][a-zA-Z0-9_]*]",
+        ),
+        (
+            {"HyperParameters": {"k" * 257: "1"}},
+            f"1 validation error detected: Value '{{{'k' * 257}=1}}' at "
+            "'hyperParameters' failed to satisfy constraint: Map keys must satisfy "
+            "constraint: [Member must have length less than or equal to 256, Member "
+            "must have length greater than or equal to 0, Member must satisfy regular "
+            "expression pattern: .*]",
+        ),
+        (
+            {"VpcConfig": {"SecurityGroupIds": ["sg 1", "sg-2"], "Subnets": ["s-1"]}},
+            "1 validation error detected: Value '[sg 1, sg-2]' at "
+            "'vpcConfig.securityGroupIds' failed to satisfy constraint: Member must "
+            "satisfy constraint: [Member must have length less than or equal to 32, "
+            "Member must have length greater than or equal to 0, Member must satisfy "
+            "regular expression pattern: [-0-9a-zA-Z]+]",
+        ),
+    ],
+)
+def test_keys_values_and_plain_items_are_refused_all_together(
+    service: Service, change: dict[str, Any], said: str
+) -> None:
+    request = service.request("together", **change)
+    assert error_of(service.client.create_training_job, **request) == (
+        "ValidationException",
+        said,
+    )
 
 
 def test_a_member_of_the_wrong_type_cannot_be_read(
@@ -146,7 +189,7 @@ def test_a_member_of_the_wrong_type_cannot_be_read(
                 }
             },
             "Cannot find repository: our/own in registry ID: 382416733822 Please check "
-            "if your ECR repository exists and role arn:aws:iam::123456789012:role/"
+            "if your ECR repository exists and role arn:aws:iam::000000000000:role/"
             "trainer has proper pull permissions for SageMaker: ",
         ),
         (
@@ -239,7 +282,7 @@ def test_each_instance_type_may_have_a_quota_of_its_own(service: Service) -> Non
 def test_a_role_that_sagemaker_cannot_assume_is_refused(
     service: Service, role: str
 ) -> None:
-    arn = f"arn:aws:iam::123456789012:role/{role}"
+    arn = f"arn:aws:iam::000000000000:role/{role}"
     request = service.request("without-role", RoleArn=arn)
     code, message = error_of(service.client.create_training_job, **request)
     assert code == "ValidationException"
@@ -342,6 +385,78 @@ def test_a_page_has_1_to_100_jobs_and_a_token_of_ours(
     )
 
 
+def test_a_page_goes_on_only_in_the_order_that_it_began_with(service: Service) -> None:
+    for name in ("a", "b"):
+        service.create(name)
+    ask = service.client.list_training_jobs
+    orders: list[Any] = [
+        {"SortBy": by, "SortOrder": order}
+        for by in ("Name", "CreationTime", "Status")
+        for order in ("Ascending", "Descending")
+    ]
+    for order in orders:
+        token = ask(MaxResults=1, **order)["NextToken"]
+        (job,) = ask(NextToken=token, **order)["TrainingJobSummaries"]
+        last = "b" if order["SortOrder"] == "Ascending" else "a"
+        assert job["TrainingJobName"] == last or order["SortBy"] == "Status"
+        for other in orders:
+            if other != order:
+                found = error_of(ask, NextToken=token, **other)
+                assert found == ("ValidationException", "Invalid pagination token.")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"[]",
+        b"{}",
+        b"7",
+        b'["CreationTime", "Ascending", "x", "a"]',
+        b'["CreationTime", "Ascending", 1.5, null]',
+        b"\xff",
+    ],
+)
+def test_a_token_that_nobody_made_is_refused(service: Service, place: bytes) -> None:
+    token = base64.urlsafe_b64encode(place).decode()
+    found = error_of(service.client.list_training_jobs, NextToken=token)
+    assert found == ("ValidationException", "Invalid pagination token.")
+    arn = service.create("tagged")
+    found = error_of(service.client.list_tags, ResourceArn=arn, NextToken=token)
+    assert found == ("ValidationException", "Invalid pagination token.")
+
+
+def test_no_job_has_a_warm_pool_or_a_plan(service: Service) -> None:
+    service.create("plain")
+    ask = service.client.list_training_jobs
+    plan = "arn:aws:sagemaker:us-east-1:000000000000:training-plan/mine"
+    assert ask(WarmPoolStatusEquals="Available")["TrainingJobSummaries"] == []
+    assert ask(TrainingPlanArnEquals=plan)["TrainingJobSummaries"] == []
+
+
+def test_nulls_and_unknown_members_are_as_good_as_left_out(service: Service) -> None:
+    request = service.request("nulls", Tags=None, Environment=None, Colour="red")
+    request["OutputDataConfig"]["KmsKeyId"] = None
+    headers = {"X-Amz-Target": "SageMaker.CreateTrainingJob"}
+    body = json.dumps(request).encode()
+    assert post(service.server.endpoint_url, body, headers)[0] == 200
+    body = json.dumps({"TrainingJobName": "nulls"}).encode()
+    headers = {"X-Amz-Target": "SageMaker.DescribeTrainingJob"}
+    _, job = post(service.server.endpoint_url, body, headers)
+    assert job["OutputDataConfig"]["KmsKeyId"] == ""
+    assert not job.keys() & {"Tags", "Environment", "Colour"}
+    assert service.wait("nulls")["TrainingJobStatus"] == "Completed"
+    for name in ("RoleArn", "StoppingCondition"):
+        body = json.dumps({**request, "TrainingJobName": "less", name: None}).encode()
+        headers = {"X-Amz-Target": "SageMaker.CreateTrainingJob"}
+        status, answer = post(service.server.endpoint_url, body, headers)
+        where = name[0].lower() + name[1:]
+        assert (status, answer["message"]) == (
+            400,
+            f"1 validation error detected: Value null at '{where}' failed to satisfy "
+            "constraint: Member must not be null",
+        )
+
+
 def test_an_operation_that_is_not_there_is_unknown(service: Service) -> None:
     code, message = error_of(service.client.list_models)
     assert code == "UnknownOperationException"
@@ -379,5 +494,51 @@ def test_settings_change_while_the_server_runs(service: Service) -> None:
     assert (status, answer["quota"], answer["uploading_seconds"]) == (200, 3, 1.5)
     with urllib.request.urlopen(url) as response:
         assert json.load(response) == answer
-    status, answer = post(url, b'{"colour": "red"}', {})
-    assert status == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"colour": "red"},
+            "colour is no setting; there are instances_a_job, longest_run_seconds, "
+            "quota, stop_grace_seconds, throttle, uploading_seconds",
+        ),
+        (
+            {"throttle": "many"},
+            "throttle must be a whole number that isn't negative, not 'many'",
+        ),
+        (
+            {"throttle": True},
+            "throttle must be a whole number that isn't negative, not True",
+        ),
+        (
+            {"quota": "x"},
+            "quota must be a whole number, an object of such by instance type, or "
+            "null, not 'x'",
+        ),
+        (
+            {"quota": {"ml.m5.large": -1}},
+            "quota must be a whole number, an object of such by instance type, or "
+            "null, not {'ml.m5.large': -1}",
+        ),
+        (
+            {"uploading_seconds": -0.5},
+            "uploading_seconds must be a number of seconds, not -0.5",
+        ),
+        (
+            {"stop_grace_seconds": float("inf")},
+            "stop_grace_seconds must be a number of seconds, not inf",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_and_change_nothing(
+    service: Service, change: dict[str, Any], said: str
+) -> None:
+    url = service.server.endpoint_url + SETTINGS_PATH
+    before = asdict(service.server.settings)
+    body = json.dumps({"instances_a_job": 7, **change}).encode()
+    status, answer = post(url, body, {})
+    assert (status, answer["message"]) == (400, said)
+    assert asdict(service.server.settings) == before
+    assert service.client.list_training_jobs()["TrainingJobSummaries"] == []

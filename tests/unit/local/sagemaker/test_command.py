@@ -102,7 +102,9 @@ def test_the_real_trainer_completes_a_job_or_says_why_not(
         service.client.create_training_job(**request)
     good, greedy = service.wait("good"), service.wait("greedy")
     assert good["TrainingJobStatus"] == "Completed"
-    assert good["FinalMetricDataList"][0]["MetricName"] == "train:msd"
+    assert [metric["MetricName"] for metric in good["FinalMetricDataList"]] == [
+        *("train:progress", "train:throughput", "train:msd"),
+    ]
     assert greedy["FailureReason"] == (
         "ClientError: The number of records in the first mini-batch (100) is smaller "
         "than the number of clusters, k=101., exit code: 2"

@@ -27,7 +27,7 @@ def statuses(job: Any) -> list[str]:
 def test_a_job_completes_by_way_of_all_its_statuses(service: Service) -> None:
     arn = service.create("whole")
     job = service.wait("whole")
-    assert arn == "arn:aws:sagemaker:us-east-1:123456789012:training-job/whole"
+    assert arn == "arn:aws:sagemaker:us-east-1:000000000000:training-job/whole"
     assert job["TrainingJobArn"] == arn
     assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Completed"
     assert statuses(job) == [
@@ -48,6 +48,37 @@ def test_a_job_completes_by_way_of_all_its_statuses(service: Service) -> None:
     )
     (metric,) = job["FinalMetricDataList"]
     assert (metric["MetricName"], metric["Value"]) == ("train:msd", 0.25)
+
+
+def test_what_a_request_leaves_out_is_described(service: Service) -> None:
+    request = service.request("terse", StoppingCondition={})
+    del request["InputDataConfig"][0]["DataSource"]["S3DataSource"][
+        "S3DataDistributionType"
+    ]
+    service.client.create_training_job(**request)
+    job = service.describe("terse")
+    for name in (
+        "EnableNetworkIsolation",
+        "EnableInterContainerTrafficEncryption",
+        "EnableManagedSpotTraining",
+    ):
+        assert job[name] is False
+    assert job["OutputDataConfig"]["KmsKeyId"] == ""
+    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 86_400}
+    (channel,) = job["InputDataConfig"]
+    assert channel["CompressionType"] == channel["RecordWrapperType"] == "None"
+    source = channel["DataSource"]["S3DataSource"]
+    assert source["S3DataDistributionType"] == "FullyReplicated"
+
+
+def test_what_a_request_says_is_described_as_it_is(service: Service) -> None:
+    request = service.request("wordy", EnableNetworkIsolation=True)
+    request["OutputDataConfig"]["KmsKeyId"] = "alias/mine"
+    service.client.create_training_job(**request)
+    job = service.describe("wordy")
+    assert job["EnableNetworkIsolation"] is True
+    assert job["OutputDataConfig"] == request["OutputDataConfig"]
+    assert job["StoppingCondition"] == request["StoppingCondition"]
 
 
 def test_the_model_is_packed_by_bare_names_and_owned_by_root(service: Service) -> None:
@@ -333,6 +364,35 @@ def test_jobs_survive_a_restart(
     again.client.stop_training_job(TrainingJobName="left")
     assert again.wait("left")["TrainingJobStatus"] == "Stopped"
     assert again.has_model("left")
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b'{"TrainingJobName": "da', b"[]", b"{}", b"\xff"]
+)
+def test_a_damaged_record_stops_no_other_jobs_restart(
+    service: Service,
+    serve: Serve,
+    stub_python: Path,
+    caplog: pytest.LogCaptureFixture,
+    record: bytes,
+) -> None:
+    for name in ("damaged", "whole"):
+        service.create(name, "run")
+        service.wait_for_log(name, "running")
+    service.server.close()
+    path = service.state / "jobs/damaged/job.json"
+    path.write_bytes(record)
+
+    again = serve(stub_python)
+    assert f"{path} is damaged, and put aside: " in caplog.text
+    assert path.with_suffix(".damaged").read_bytes() == record
+    assert again.wait("whole", "Training")
+    listed = again.client.list_training_jobs()["TrainingJobSummaries"]
+    assert [job["TrainingJobName"] for job in listed] == ["whole"]
+    again.create("damaged")
+    assert again.wait("damaged")["TrainingJobStatus"] == "Completed"
+    again.client.stop_training_job(TrainingJobName="whole")
+    again.wait("whole")
 
 
 def test_an_ended_job_leaves_only_its_record_and_log(service: Service) -> None:
