@@ -61,6 +61,10 @@ class _StoppedEarlyError(Exception):
     """The job was stopped before its trainer started."""
 
 
+class _LateError(Exception):
+    """The job's time ran out before its trainer started."""
+
+
 class _AbandonedError(Exception):
     """The server ends; the job is left as it is."""
 
@@ -109,6 +113,7 @@ class Run:
         self._wake = threading.Event()
         self._stop_requested = threading.Event()
         self._abandoned = threading.Event()
+        self._due = math.inf
         name = record["TrainingJobName"]
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -139,7 +144,9 @@ class Run:
         except JobFailure as failure:
             self._fail(str(failure))
         except _StoppedEarlyError:
-            self._end("Stopped", "Training job stopped", status="Stopped")
+            self._finish("Stopped")
+        except _LateError:
+            self._finish(self._say_why())
         except _AbandonedError:
             pass
         except Exception:
@@ -157,7 +164,7 @@ class Run:
         for machine in self._machines:
             self._trainers.append(self._start_trainer(machine))
         why_ended, failed = self._watch()
-        feeders = [*self._feeders]
+        unfed = self._first_unfed()
         self._close_feeders()
         metrics = []
         for machine, trainer in zip(self._machines, self._trainers, strict=True):
@@ -166,23 +173,19 @@ class Run:
             metrics += _final_metrics(trainer.lines)
         if metrics:
             self._set(FinalMetricDataList=metrics)
-        unread = [feeder.failure for feeder in feeders if feeder.failure]
-        if why_ended is None and unread:
-            raise unread[0]  # which the trainer, if at all, saw as records missing
+        if why_ended is None and unfed:
+            raise unfed  # which the trainer, if at all, saw as records missing
         if why_ended is None and failed is not None:
             machine, trainer = self._machines[failed], self._trainers[failed]
             raise JobFailure(_failure_reason(machine.failure(), trainer.exit_code))
         self._upload(always=why_ended is None)
-        with self._lock:
-            if why_ended == "MaxRuntimeExceeded":
-                self._end("MaxRuntimeExceeded", _RUNTIME_EXCEEDED, status="Stopped")
-            elif self._stop_requested.is_set():
-                self._end("Stopped", "Training job stopped", status="Stopped")
-            else:
-                self._end("Completed", "Training job completed", status="Completed")
+        self._finish(why_ended)
 
     def _prepare(self) -> None:
         """Bring the data: files downloaded, FIFOs fed."""
+        condition = self.record["StoppingCondition"]
+        most = condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S)
+        self._due = time.monotonic() + most  # which the download counts towards
         self._set(TrainingStartTime=time.time())
         self._proceed("Downloading", "Downloading input data")
         mode = self.record["AlgorithmSpecification"]["TrainingInputMode"]
@@ -205,12 +208,18 @@ class Run:
     ) -> int:
         """Bring a channel's objects to one machine; return the room that they take."""
         if channel.piped:
-            self._feeders.append(PipeFeeder(self._aws, items, folder))
+            feeder = PipeFeeder(
+                self._aws,
+                items,
+                folder,
+                gzipped=channel.gzipped,
+                on_failure=self._wake.set,
+            )
+            self._feeders.append(feeder)
             return 0
-        stopped = self._wake.is_set
         # FastFile takes no room: it reads from S3 what the trainer reads.
         limit = room if channel.mode == "File" else math.inf
-        used = download(self._aws, items, folder, stopped, room=limit)
+        used = download(self._aws, items, folder, self._check, room=limit)
         return used if channel.mode == "File" else 0
 
     def _start_trainer(self, machine: OptMl) -> Trainer:
@@ -245,7 +254,7 @@ class Run:
     def _watch(self) -> tuple[str | None, int | None]:
         """Wait for the trainers, ending them where that is due.
 
-        If one fails, the others are killed: each waits for all.
+        If one fails, or a pipe, the others are killed: each waits for all.
 
         Returns
         -------
@@ -254,9 +263,7 @@ class Run:
         failed : int or None
             Which was the first to fail of itself.
         """
-        condition = self.record["StoppingCondition"]
-        most = condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S)
-        due = time.monotonic() + self.record["TrainingStartTime"] + most - time.time()
+        due = self._due
         why: str | None = None
         failed: int | None = None
         while not all(trainer.ended for trainer in self._trainers):
@@ -266,7 +273,8 @@ class Run:
                 self._kill()
                 raise _AbandonedError
             failed = self._first_failed()
-            if failed is not None:
+            unfed = why is None and self._first_unfed()
+            if failed is not None or unfed:
                 self._kill()
                 break
             if all(trainer.ended for trainer in self._trainers):
@@ -281,6 +289,9 @@ class Run:
                 self._kill()
         why = why or ("Stopped" if self._stop_requested.is_set() else None)
         return why, self._first_failed() if failed is None else failed
+
+    def _first_unfed(self) -> Exception | None:
+        return next((each.failure for each in self._feeders if each.failure), None)
 
     def _first_failed(self) -> int | None:
         for number, trainer in enumerate(self._trainers):
@@ -343,13 +354,29 @@ class Run:
             self.record.set(**members)
 
     def _proceed(self, secondary_status: str, message: str) -> None:
-        """Enter a status, unless the job has been stopped or the server ends."""
+        """Enter a status, unless the job is to end before its trainer starts."""
         with self._lock:
-            if self._abandoned.is_set():
-                raise _AbandonedError
-            if self._stop_requested.is_set():
-                raise _StoppedEarlyError
+            self._check()
             self._enter(secondary_status, message)
+
+    def _check(self) -> None:
+        """Raise if the job is to end before its trainer starts."""
+        if self._abandoned.is_set():
+            raise _AbandonedError
+        if self._stop_requested.is_set():
+            raise _StoppedEarlyError
+        if time.monotonic() >= self._due:
+            raise _LateError
+
+    def _finish(self, why: str | None) -> None:
+        """End a job that nothing failed in."""
+        with self._lock:
+            if why == "MaxRuntimeExceeded":
+                self._end("MaxRuntimeExceeded", _RUNTIME_EXCEEDED, status="Stopped")
+            elif self._stop_requested.is_set():
+                self._end("Stopped", "Training job stopped", status="Stopped")
+            else:
+                self._end("Completed", "Training job completed", status="Completed")
 
     def _fail(self, reason: str) -> None:
         with self._lock:
