@@ -139,6 +139,16 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ("eval_metrics", '["rmse"]'),
         ("eval_metrics", "msd"),
         ("force_dense", "yes"),
+        ("eval_metrics", '[["msd"]]'),
+        ("eval_metrics", "[" * 2500),
+        ("eval_metrics", "{}"),
+        ("k", " 5 "),
+        ("k", "5_0"),
+        ("k", "٥"),
+        ("k", "9" * 5000),
+        ("local_lloyd_tol", " 0.1"),
+        ("local_lloyd_tol", "0.0_1"),
+        ("local_lloyd_tol", "inf"),
     ],
 )
 def test_a_value_out_of_its_range_is_a_client_error(name: str, value: str) -> None:
@@ -151,6 +161,18 @@ def test_missing_and_unknown_hyperparameters_are_said_together() -> None:
         parse({"k": "15", "clusters": "3"})
     assert "('clusters' was unexpected)" in str(caught.value)
     assert "'feature_dim' is a required hyperparameter" in str(caught.value)
+
+
+def test_the_containers_own_hyperparameters_are_taken_without_effect() -> None:
+    required = {"k": "15", "feature_dim": "3"}
+    own = {name: "any" for name in DEFAULTS if name.startswith("_")}
+    assert {"_kvstore", "_tuning_objective_metric", "_num_gpus"} <= set(own)
+    assert parse({**required, **own}) == parse(required)
+
+
+def test_numbers_may_have_a_sign() -> None:
+    chosen = parse({"k": "+15", "feature_dim": "3", "local_lloyd_tol": "+1.e-3"})
+    assert (chosen.k, chosen.local_lloyd_tol) == (15, 0.001)
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 2), (210, 15), (1386, 15), (30_000, 100)])
