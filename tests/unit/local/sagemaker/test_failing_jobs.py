@@ -4,6 +4,7 @@ import gzip
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -258,6 +259,32 @@ def test_a_connection_lost_while_a_pipe_is_fed_fails_the_job(
     assert job["FailureReason"] == run.INTERNAL_ERROR
     monkeypatch.setattr(Aws, "stream", stream)
     assert_failed(trained, "cut-off", run.INTERNAL_ERROR)
+
+
+def test_a_job_whose_pipe_has_no_data_stops_at_once(
+    trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    asked = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Iterator[bytes]:
+        asked.set()
+        released.wait(60)
+        yield b""
+
+    monkeypatch.setattr(Aws, "stream", hang)
+    trained.put("part.pbr", records(300))
+    create(trained, "dry", "Pipe")
+    assert asked.wait(60)
+    started = time.monotonic()
+    trained.client.stop_training_job(TrainingJobName="dry")
+    job = trained.wait("dry")
+    assert time.monotonic() - started < 15
+    released.set()
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
+    assert not trained.has_model("dry")
+    monkeypatch.undo()
+    assert_all_is_over(trained, "dry")
 
 
 def test_an_object_that_vanishes_between_epochs_fails_the_job(trained: Service) -> None:
