@@ -190,7 +190,8 @@ class Aws:
     ) -> int:
         """Copy an object into a file, making its folder; return its length in bytes.
 
-        `check` is called before each piece, and raises to end the download.
+        `check` is called before anything is written and before each piece, and raises
+        to end the download.
 
         Raises
         ------
@@ -201,6 +202,7 @@ class Aws:
         with closing(answer["Body"]) as body:
             if answer["ContentLength"] > room:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            check()
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
                 for piece in body.iter_chunks(_PIECE_BYTES):

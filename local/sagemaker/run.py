@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ _RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 _DEFAULT_MAX_RUNTIME_S = 86_400
 _BYTES_A_GB = 2**30
 _FAILURE_REASON_CHARS = 1024
+_LOOK_S = 0.05
 _QUALITY = re.compile(
     r"#quality_metric: host=\S+, (?P<channel>\w+) (?P<name>\w+) <loss>=(?P<value>\S+)"
 )
@@ -219,8 +221,26 @@ class Run:
             return 0
         # FastFile takes no room: it reads from S3 what the trainer reads.
         limit = room if channel.mode == "File" else math.inf
-        used = download(self._aws, items, folder, self._check, room=limit)
+        used = self._unless_ended(
+            lambda: download(self._aws, items, folder, self._check, room=limit)
+        )
         return used if channel.mode == "File" else 0
+
+    def _unless_ended(self, bring: Callable[[], int]) -> int:
+        """Bring data; should the job be to end, don't wait for S3 any longer."""
+        brought: Future[int] = Future()
+
+        def work() -> None:
+            try:
+                brought.set_result(bring())
+            except Exception as error:
+                brought.set_exception(error)
+
+        name = f"{self._thread.name} download"
+        threading.Thread(target=work, name=name, daemon=True).start()
+        while not wait([brought], _LOOK_S).done:
+            self._check()
+        return brought.result()
 
     def _start_trainer(self, machine: OptMl) -> Trainer:
         log = "log.txt" if len(self._machines) == 1 else f"log-{machine.host}.txt"

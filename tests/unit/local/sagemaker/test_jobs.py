@@ -191,6 +191,30 @@ def test_a_job_is_stopped_in_the_middle_of_an_object(service: Service) -> None:
     assert statuses(job)[-3:] == ["Downloading", "Stopping", "Stopped"]
 
 
+def test_a_job_whose_object_does_not_come_ends_all_the_same(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(
+        StreamingBody, "iter_chunks", lambda *_: iter(lambda: released.wait(60), True)
+    )
+    started = time.monotonic()
+    service.create("late", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    service.create("stuck")
+    service.wait("stuck", "Downloading")
+    service.client.stop_training_job(TrainingJobName="stuck")
+    assert service.wait("stuck")["SecondaryStatus"] == "Stopped"
+    assert service.wait("late")["SecondaryStatus"] == "MaxRuntimeExceeded"
+    assert time.monotonic() - started < 10
+    released.set()
+    wait_until(
+        lambda: not any("download" in thread.name for thread in threading.enumerate())
+    )
+    for name in ("late", "stuck"):
+        folder = service.state / "jobs" / name
+        assert [path.name for path in folder.iterdir()] == ["job.json"]
+
+
 def test_the_container_is_laid_out_as_sagemakers(service: Service) -> None:
     service.put("deeper/part-00001.pbr", b"more")
     service.put("folder/", b"")
