@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import math
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import InputLogEventTypeDef
     from mypy_boto3_s3.client import S3Client
 
-_CHUNK_BYTES = 1 << 20
+# As much as a FIFO holds: between two pieces of an object a job can be ended.
+_PIECE_BYTES = 1 << 16
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 METRICS = "/aws/sagemaker/TrainingJobs"
@@ -179,13 +181,34 @@ class Aws:
         """Return a small object, whole."""
         return self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
 
-    def stream(self, uri: S3Uri) -> Iterator[bytes]:
-        """Yield an object piece by piece."""
-        body = self._s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
-        yield from body.iter_chunks(_CHUNK_BYTES)
+    def stream(
+        self, uri: S3Uri, *, gzipped: bool = False
+    ) -> Generator[bytes, None, None]:
+        """Yield an object, or what it decompresses to, piece by piece.
 
-    def download(self, uri: S3Uri, path: Path, *, room: float = math.inf) -> int:
+        Raises
+        ------
+        EOFError, gzip.BadGzipFile, zlib.error
+            If it isn't gzip where it should be.
+        """
+        answer = self._s3.get_object(Bucket=uri.bucket, Key=uri.key)
+        with closing(answer["Body"]) as body:
+            source: Any = gzip.GzipFile(fileobj=body) if gzipped else body
+            while piece := source.read(_PIECE_BYTES):
+                yield piece
+
+    def download(
+        self,
+        uri: S3Uri,
+        path: Path,
+        check: Callable[[], None],
+        *,
+        room: float = math.inf,
+    ) -> int:
         """Copy an object into a file, making its folder; return its length in bytes.
+
+        `check` is called before anything is written and before each piece, and raises
+        to end the download.
 
         Raises
         ------
@@ -196,10 +219,12 @@ class Aws:
         with closing(answer["Body"]) as body:
             if answer["ContentLength"] > room:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            check()
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
-                for chunk in body.iter_chunks(_CHUNK_BYTES):
-                    file.write(chunk)
+                for piece in body.iter_chunks(_PIECE_BYTES):
+                    check()
+                    file.write(piece)
         return answer["ContentLength"]
 
     def upload(self, path: Path, uri: S3Uri) -> None:

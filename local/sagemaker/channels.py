@@ -5,13 +5,16 @@ makes one FIFO an epoch and streams the objects through it, one after the other.
 """
 
 import errno
+import gzip
 import json
 import logging
 import math
 import os
 import stat
 import threading
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,7 +26,11 @@ from local.sagemaker.errors import JobFailure, ValidationError
 
 _LOG = logging.getLogger(__name__)
 _FIFO_LOOK_S = 0.02
-_DISK_FULL = "ClientError: Data download failed:Insufficient disk space"
+_CLOSE_S = 2.0
+_FAILED = "ClientError: Data download failed:"
+_DISK_FULL = f"{_FAILED}Insufficient disk space"
+#: What a folder answers that has a file in its place, or the other way round.
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,11 @@ class Channel:
         """How the trainer gets the data: File, FastFile or Pipe."""
         mode: str = self.definition.get("InputMode", self.default_mode)
         return mode
+
+    @property
+    def gzipped(self) -> bool:
+        """Whether the objects are decompressed on their way: in Pipe mode alone."""
+        return self.piped and self.definition.get("CompressionType") == "Gzip"
 
     @property
     def _source(self) -> dict[str, Any]:
@@ -154,8 +166,10 @@ def _manifest_items(manifest: bytes) -> list[Item]:
     try:
         head, *names = json.loads(manifest)
         uris = [(head["prefix"] + name, name) for name in names]
-    except (KeyError, TypeError) as error:
-        raise ValueError("its manifest is not a prefix and a list of names") from error
+    except (KeyError, TypeError, ValueError) as error:  # a text that isn't JSON, too
+        raise ValueError(
+            'its manifest is not JSON of the form [{"prefix": "s3://…"}, "name", …]'
+        ) from error
     return [Item(S3Uri.parse(uri), _inside(name, name)) for uri, name in uris]
 
 
@@ -171,7 +185,7 @@ def download(
     aws: Aws,
     items: list[Item],
     folder: Path,
-    stopped: Callable[[], bool],
+    check: Callable[[], None],
     *,
     room: float = math.inf,
 ) -> int:
@@ -182,30 +196,38 @@ def download(
     aws : Aws
     items : list of Item
     folder : Path
-    stopped : callable
-        Asked before each object; True ends it.
+    check : callable
+        Called before each object and each piece of one; raises to end the download.
     room : float
         Bytes that the job's volume still takes.
 
     Raises
     ------
     JobFailure
-        If an object can't be read, or there is no room for it.
+        If an object can't be read, there is no room for it, or its key is also a
+        folder of another's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     used = 0
     for item in items:
-        if stopped():
-            break
+        check()
+        path = folder / item.path
         try:
-            used += aws.download(item.uri, folder / item.path, room=room - used)
+            used += aws.download(item.uri, path, check, room=room - used)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise JobFailure(_DISK_FULL) from error
+            raise _unwritable(item, error) from error
         except ClientError as error:
             raise _unreadable(item, error) from error
     return used
+
+
+def _unwritable(item: Item, error: OSError) -> Exception:
+    if error.errno == errno.ENOSPC:
+        return JobFailure(_DISK_FULL)
+    if error.errno in _IN_THE_WAY:
+        why = "the key can't be a file and a folder of other keys at once"
+        return _undownloaded(item, why)
+    return error
 
 
 def _unreadable(item: Item, error: ClientError) -> JobFailure:
@@ -214,10 +236,18 @@ def _unreadable(item: Item, error: ClientError) -> JobFailure:
     For example in https://github.com/aws/amazon-sagemaker-examples/issues/4384.
     """
     said = error.response["Error"]
-    return JobFailure(
-        "ClientError: Data download failed:Unable to download object "
-        f"s3://{item.uri.bucket}/{item.uri.key} ({said['Code']}: {said['Message']})"
-    )
+    return _undownloaded(item, f"{said['Code']}: {said['Message']}")
+
+
+def _undownloaded(item: Item, why: str) -> JobFailure:
+    uri = f"s3://{item.uri.bucket}/{item.uri.key}"
+    return JobFailure(f"{_FAILED}Unable to download object {uri} ({why})")
+
+
+def _write_all(descriptor: int, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 class PipeFeeder:
@@ -231,15 +261,29 @@ class PipeFeeder:
     items : list of Item
     base : Path
         `/opt/ml/input/data/<channel>`, without the number.
+    gzipped : bool
+        Whether the objects are to be decompressed.
+    on_failure : callable
+        Called, from another thread, once there is a failure.
     """
 
-    def __init__(self, aws: Aws, items: list[Item], base: Path) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        items: list[Item],
+        base: Path,
+        *,
+        gzipped: bool,
+        on_failure: Callable[[], None],
+    ) -> None:
         self._aws = aws
         self._items = items
         self._base = base
+        self._gzipped = gzipped
+        self._on_failure = on_failure
         self._closed = threading.Event()
-        #: What was wrong with an object that couldn't be read.
-        self.failure: JobFailure | None = None
+        #: Why it ended: the reader then waits for what never comes.
+        self.failure: Exception | None = None
         self._thread = threading.Thread(
             target=self._feed, name=f"pipe {base.name}", daemon=True
         )
@@ -248,9 +292,12 @@ class PipeFeeder:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop feeding; the reader must be gone."""
+        """Stop feeding; the reader must be gone.
+
+        What still waits for S3 ends by itself: there is nobody to write to.
+        """
         self._closed.set()
-        self._thread.join()
+        self._thread.join(_CLOSE_S)
 
     def _make(self, epoch: int) -> Path:
         path = self._base.with_name(f"{self._base.name}_{epoch}")
@@ -261,17 +308,28 @@ class PipeFeeder:
 
     def _feed(self) -> None:
         epoch = 0
-        while (descriptor := self._open(self._make(epoch))) is not None:
-            self._make(epoch + 1)
-            try:
-                with open(descriptor, "wb", buffering=0) as fifo:  # noqa: PTH123
-                    self._write(fifo.fileno())
-            except BrokenPipeError as error:
-                # A reader that has seen enough (the first mini-batch) is no fault.
-                _LOG.info("%s_%d: %s", self._base.name, epoch, error)
-            except JobFailure as failure:
-                self.failure = failure
-            epoch += 1
+        try:
+            while (descriptor := self._open(self._make(epoch))) is not None:
+                self._make(epoch + 1)
+                self._feed_epoch(epoch, descriptor)
+                epoch += 1
+        except Exception as error:
+            if not self._closed.is_set():
+                self.failure = self.failure or error
+                self._on_failure()
+
+    def _feed_epoch(self, epoch: int, descriptor: int) -> None:
+        try:
+            self._write(descriptor)
+        except BrokenPipeError as error:
+            # A reader that has seen enough (the first mini-batch) is no fault.
+            _LOG.info("%s_%d: %s", self._base.name, epoch, error)
+        except Exception as error:
+            # Before the FIFO is closed, which the reader takes for the data's end.
+            self.failure = error
+            raise
+        finally:
+            os.close(descriptor)
 
     def _open(self, path: Path) -> int | None:
         """Open for writing once there is a reader; None after `close`."""
@@ -288,9 +346,12 @@ class PipeFeeder:
     def _write(self, descriptor: int) -> None:
         for item in self._items:
             try:
-                for chunk in self._aws.stream(item.uri):
-                    rest = memoryview(chunk)
-                    while rest:
-                        rest = rest[os.write(descriptor, rest) :]
+                with closing(
+                    self._aws.stream(item.uri, gzipped=self._gzipped)
+                ) as pieces:
+                    for piece in pieces:
+                        _write_all(descriptor, piece)
             except ClientError as error:
                 raise _unreadable(item, error) from error
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise _undownloaded(item, f"not whole gzip: {error}") from error

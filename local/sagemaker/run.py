@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,16 @@ _RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 _DEFAULT_MAX_RUNTIME_S = 86_400
 _BYTES_A_GB = 2**30
 _FAILURE_REASON_CHARS = 1024
+_LOOK_S = 0.05
 _LOG = logging.getLogger(__name__)
 
 
 class _StoppedEarlyError(Exception):
     """The job was stopped before its trainer started."""
+
+
+class _LateError(Exception):
+    """The job's time ran out before its trainer started."""
 
 
 class _AbandonedError(Exception):
@@ -83,6 +89,7 @@ class Run:
         self._wake = threading.Event()
         self._stop_requested = threading.Event()
         self._abandoned = threading.Event()
+        self._due = math.inf
         name = record["TrainingJobName"]
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
@@ -113,7 +120,9 @@ class Run:
         except JobFailure as failure:
             self._fail(str(failure))
         except _StoppedEarlyError:
-            self._end("Stopped", "Training job stopped", status="Stopped")
+            self._finish("Stopped")
+        except _LateError:
+            self._finish(self._say_why())
         except _AbandonedError:
             pass
         except Exception:
@@ -131,7 +140,7 @@ class Run:
         for machine in self._machines:
             self._trainers.append(self._start_trainer(machine))
         why_ended, failed = self._watch()
-        feeders = [*self._feeders]
+        unfed = self._first_unfed()
         self._close_feeders()
         lines: list[Line] = []
         for machine, trainer in zip(self._machines, self._trainers, strict=True):
@@ -139,23 +148,19 @@ class Run:
             self._write_log(stream, trainer.lines)
             lines += trainer.lines
         self._tell_metrics(lines)
-        unread = [feeder.failure for feeder in feeders if feeder.failure]
-        if why_ended is None and unread:
-            raise unread[0]  # which the trainer, if at all, saw as records missing
+        if why_ended is None and unfed:
+            raise unfed  # which the trainer, if at all, saw as records missing
         if why_ended is None and failed is not None:
             machine, trainer = self._machines[failed], self._trainers[failed]
             raise JobFailure(_failure_reason(machine.failure(), trainer.exit_code))
         self._upload(always=why_ended is None)
-        with self._lock:
-            if why_ended == "MaxRuntimeExceeded":
-                self._end("MaxRuntimeExceeded", _RUNTIME_EXCEEDED, status="Stopped")
-            elif self._stop_requested.is_set():
-                self._end("Stopped", "Training job stopped", status="Stopped")
-            else:
-                self._end("Completed", "Training job completed", status="Completed")
+        self._finish(why_ended)
 
     def _prepare(self) -> None:
         """Bring the data: files downloaded, FIFOs fed."""
+        condition = self.record["StoppingCondition"]
+        most = condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S)
+        self._due = time.monotonic() + most  # which the download counts towards
         self._set(TrainingStartTime=time.time())
         self._proceed("Downloading", "Downloading input data")
         mode = self.record["AlgorithmSpecification"]["TrainingInputMode"]
@@ -178,13 +183,37 @@ class Run:
     ) -> int:
         """Bring a channel's objects to one machine; return the room that they take."""
         if channel.piped:
-            self._feeders.append(PipeFeeder(self._aws, items, folder))
+            feeder = PipeFeeder(
+                self._aws,
+                items,
+                folder,
+                gzipped=channel.gzipped,
+                on_failure=self._wake.set,
+            )
+            self._feeders.append(feeder)
             return 0
-        stopped = self._wake.is_set
         # FastFile takes no room: it reads from S3 what the trainer reads.
         limit = room if channel.mode == "File" else math.inf
-        used = download(self._aws, items, folder, stopped, room=limit)
+        used = self._unless_ended(
+            lambda: download(self._aws, items, folder, self._check, room=limit)
+        )
         return used if channel.mode == "File" else 0
+
+    def _unless_ended(self, bring: Callable[[], int]) -> int:
+        """Bring data; should the job be to end, don't wait for S3 any longer."""
+        brought: Future[int] = Future()
+
+        def work() -> None:
+            try:
+                brought.set_result(bring())
+            except Exception as error:
+                brought.set_exception(error)
+
+        name = f"{self._thread.name} download"
+        threading.Thread(target=work, name=name, daemon=True).start()
+        while not wait([brought], _LOOK_S).done:
+            self._check()
+        return brought.result()
 
     def _start_trainer(self, machine: OptMl) -> Trainer:
         log = "log.txt" if len(self._machines) == 1 else f"log-{machine.host}.txt"
@@ -218,7 +247,7 @@ class Run:
     def _watch(self) -> tuple[str | None, int | None]:
         """Wait for the trainers, ending them where that is due.
 
-        If one fails, the others are killed: each waits for all.
+        If one fails, or a pipe, the others are killed: each waits for all.
 
         Returns
         -------
@@ -227,9 +256,7 @@ class Run:
         failed : int or None
             Which was the first to fail of itself.
         """
-        condition = self.record["StoppingCondition"]
-        most = condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S)
-        due = time.monotonic() + self.record["TrainingStartTime"] + most - time.time()
+        due = self._due
         why: str | None = None
         failed: int | None = None
         while not all(trainer.ended for trainer in self._trainers):
@@ -239,7 +266,8 @@ class Run:
                 self._kill()
                 raise _AbandonedError
             failed = self._first_failed()
-            if failed is not None:
+            unfed = why is None and self._first_unfed()
+            if failed is not None or unfed:
                 self._kill()
                 break
             if all(trainer.ended for trainer in self._trainers):
@@ -254,6 +282,9 @@ class Run:
                 self._kill()
         why = why or ("Stopped" if self._stop_requested.is_set() else None)
         return why, self._first_failed() if failed is None else failed
+
+    def _first_unfed(self) -> Exception | None:
+        return next((each.failure for each in self._feeders if each.failure), None)
 
     def _first_failed(self) -> int | None:
         for number, trainer in enumerate(self._trainers):
@@ -327,13 +358,29 @@ class Run:
             self.record.set(**members)
 
     def _proceed(self, secondary_status: str, message: str) -> None:
-        """Enter a status, unless the job has been stopped or the server ends."""
+        """Enter a status, unless the job is to end before its trainer starts."""
         with self._lock:
-            if self._abandoned.is_set():
-                raise _AbandonedError
-            if self._stop_requested.is_set():
-                raise _StoppedEarlyError
+            self._check()
             self._enter(secondary_status, message)
+
+    def _check(self) -> None:
+        """Raise if the job is to end before its trainer starts."""
+        if self._abandoned.is_set():
+            raise _AbandonedError
+        if self._stop_requested.is_set():
+            raise _StoppedEarlyError
+        if time.monotonic() >= self._due:
+            raise _LateError
+
+    def _finish(self, why: str | None) -> None:
+        """End a job that nothing failed in."""
+        with self._lock:
+            if why == "MaxRuntimeExceeded":
+                self._end("MaxRuntimeExceeded", _RUNTIME_EXCEEDED, status="Stopped")
+            elif self._stop_requested.is_set():
+                self._end("Stopped", "Training job stopped", status="Stopped")
+            else:
+                self._end("Completed", "Training job completed", status="Completed")
 
     def _fail(self, reason: str) -> None:
         with self._lock:

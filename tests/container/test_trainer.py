@@ -139,6 +139,16 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ("eval_metrics", '["rmse"]'),
         ("eval_metrics", "msd"),
         ("force_dense", "yes"),
+        ("eval_metrics", '[["msd"]]'),
+        ("eval_metrics", "[" * 2500),
+        ("eval_metrics", "{}"),
+        ("k", " 5 "),
+        ("k", "5_0"),
+        ("k", "٥"),
+        ("k", "9" * 5000),
+        ("local_lloyd_tol", " 0.1"),
+        ("local_lloyd_tol", "0.0_1"),
+        ("local_lloyd_tol", "inf"),
     ],
 )
 def test_a_value_out_of_its_range_is_a_client_error(name: str, value: str) -> None:
@@ -151,6 +161,18 @@ def test_missing_and_unknown_hyperparameters_are_said_together() -> None:
         parse({"k": "15", "clusters": "3"})
     assert "('clusters' was unexpected)" in str(caught.value)
     assert "'feature_dim' is a required hyperparameter" in str(caught.value)
+
+
+def test_the_containers_own_hyperparameters_are_taken_without_effect() -> None:
+    required = {"k": "15", "feature_dim": "3"}
+    own = {name: "any" for name in DEFAULTS if name.startswith("_")}
+    assert {"_kvstore", "_tuning_objective_metric", "_num_gpus"} <= set(own)
+    assert parse({**required, **own}) == parse(required)
+
+
+def test_numbers_may_have_a_sign() -> None:
+    chosen = parse({"k": "+15", "feature_dim": "3", "local_lloyd_tol": "+1.e-3"})
+    assert (chosen.k, chosen.local_lloyd_tol) == (15, 0.001)
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 2), (210, 15), (1386, 15), (30_000, 100)])
@@ -194,16 +216,39 @@ def test_csv_without_labels_is_read_too(opt_ml: OptMl) -> None:
     np.testing.assert_array_equal(batch, [[1, 2], [3, 4], [5, 6]])
 
 
-def test_a_pipe_is_read_once_an_epoch(opt_ml: OptMl) -> None:
-    config = {**RECORDIO, "TrainingInputMode": "Pipe"}
-    data = points(300)
+@pytest.mark.parametrize(
+    ("content_type", "labels"),
+    [
+        ("text/csv", 1),
+        ("text/csv; label_size=1", 1),
+        ("text/csv;label_size=2", 2),
+    ],
+)
+def test_the_labels_of_csv_are_left_out(
+    opt_ml: OptMl, content_type: str, labels: int
+) -> None:
+    config = {"ContentType": content_type}
+    label = b"7," * labels
+    body = label + b"1,2\n" + label + b"3,4\n"
+    folder = opt_ml({"train/a.csv": body}, config) / "input/data"
+    (batch,) = batches_of(folder, 10, config)
+    np.testing.assert_array_equal(batch, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("content_type", [*RECORDIO.values(), "text/csv;label_size=0"])
+def test_a_pipe_is_read_once_an_epoch(opt_ml: OptMl, content_type: str) -> None:
+    config = {"ContentType": content_type, "TrainingInputMode": "Pipe"}
+    rows = points(300)
+    data = recordio.encode(rows)
+    if content_type not in RECORDIO.values():
+        data = bytearray("\n".join(f"{x},{y}" for x, y in rows), "ascii")
     root = opt_ml({}, config, k=3, feature_dim=2, epochs=2, mini_batch_size=100)
     fifos = [root / f"input/data/train_{epoch}" for epoch in (0, 1)]
     for fifo in fifos:
         os.mkfifo(fifo)
     with start(root) as process:
         for fifo in fifos:
-            fifo.write_bytes(recordio.encode(data))
+            fifo.write_bytes(data)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert output.count("processed a total of 300 examples") == 2
@@ -237,6 +282,26 @@ def test_a_pipe_is_read_once_an_epoch(opt_ml: OptMl) -> None:
             {"ContentType": "application/json"},
             {},
             "No iterator has been registered for ContentType ('application/json')",
+        ),
+        (
+            {"train/a": b"1,2\n"},
+            {"ContentType": "text/csv;label_size=none"},
+            {},
+            "No iterator has been registered for ContentType",
+        ),
+        (  # the first column is a label, unless it is said that there is none
+            {"train/a": b"1,2\n"},
+            {"ContentType": "text/csv"},
+            {},
+            "has 1 features; the hyperparameter feature_dim is 2",
+        ),
+        (
+            {"train/a": recordio.encode(points(9)), "validation/a": b"-"},
+            RECORDIO,
+            {},
+            "Failed to validate input data configuration. (caused by ValidationError)"
+            "\n\nCaused by: Additional properties are not allowed ('validation' was "
+            "unexpected)",
         ),
         (
             {"train/a": recordio.encode(points(2))},
@@ -388,30 +453,128 @@ def test_the_model_is_byte_for_byte_an_artefact_of_sagemakers(opt_ml: OptMl) -> 
     assert body[:64] == bytes.fromhex(head)
 
 
-def test_the_log_has_the_lines_of_the_real_container(opt_ml: OptMl) -> None:
+NUMBER = r"-?[\d.e-]+"
+METRICS = r'#metrics \{"StartTime": [\d.]+, "EndTime": [\d.]+, "Dimensions": \{"Algo'
+METRICS += r'rithm": "AWS/KMeansWebscale", "Host": "algo-1", "Operation": "training"'
+READS = r'"Metrics": \{"Total Records Seen": \{"sum": %d\.0, "count": 1, .*\}\}\}'
+STREAM = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] \[tensorio\] \[info\] epoch_stats="
+STREAM += (
+    r'\{"data_pipeline": "/opt/ml/input/data/train", "epoch": %d, "duration": \d+, '
+)
+STREAM += r'"num_examples": 1, "num_bytes": 6720\}'
+START = [
+    r"Docker entrypoint called with argument\(s\): train",
+    r"Running default environment configuration script",
+    r"Reading default configuration from /opt/amazon/lib/python3\.7/site-packages/"
+    r"algorithm/resources/default-input\.json: \{'init_method': 'random', .*"
+    r"'_num_slices': '1', '_tuning_objective_metric': ''\}",
+    r"Merging with provided configuration from /opt/ml/input/config/"
+    r"hyperparameters\.json: \{'k': '15', .*\}",
+    r"Final configuration: \{'init_method': .*'_kvstore': 'auto', .*'k': '15', .*\}",
+    r"WARNING Loggers have already been setup\.",
+    r"Process \d+ is a worker\.",
+    r"Using default worker\.",
+    r"Loaded iterator creator application/x-recordio-protobuf for content type "
+    r"\('application/x-recordio-protobuf', '1\.0'\)",
+    r"Create Store: local",
+    r"nvidia-smi identified 0 GPUs\.",
+    r"Number of GPUs being used: 0",
+    r"Checkpoint loading and saving are disabled\.",
+    r"Setting up with params: \{'init_method': .*\}",
+    r"'extra_center_factor' was set to 'auto', evaluated to 10\.",
+    r"Number of GPUs being used: 0",
+    r"number of center slices 1",
+    r"WARNING Batch size 5000 is bigger than the first batch data\. Effective batch "
+    r"size used to initialize is 210",
+    rf'{METRICS}, "Meta": "init_train_data_iter"\}}, {READS % 210}',
+    STREAM % 0,
+]
+
+
+def epoch_lines(number: int, of: int) -> list[str]:
+    share = 100 * (number + 1) / of
+    return [
+        STREAM % (number + 1),
+        r"processed a total of 210 examples",
+        rf"#progress_metric: host=algo-1, completed {share} % of epochs",
+        rf'{METRICS}, "epoch": {number}, "Meta": "training_data_iter"\}}, '
+        rf"{READS % (210 * (number + 2))}",
+        r"#throughput_metric: host=algo-1, train throughput=[\d.]+ records/second",
+    ]
+
+
+SHRINKING = [
+    r"shrinking 150 centers into 15",
+    *(
+        rf"local kmeans attempt #{number}\. Current mean square distance \d+\.\d{{6}}"
+        for number in range(10)
+    ),
+    r"finished shrinking process\. Mean Square Distance = 0",
+    rf"#quality_metric: host=algo-1, train msd <loss>={NUMBER}",
+]
+END = [
+    r"Number of GPUs being used: 0",
+    rf'{METRICS}\}}, "Metrics": \{{"epochs": \{{"sum": .*"initialize\.time": .*'
+    r'"update\.time": .*"model\.serialize\.time": \{.*\}\}',
+    r"Test data is not provided\.",
+    rf'{METRICS}\}}, "Metrics": \{{"setuptime": \{{.*\}}, "totaltime": \{{.*\}}\}}\}}',
+]
+UNSYNCED = (
+    r"WARNING wait_for_all_workers will not sync workers since the kv store is not "
+    r"running distributed"
+)
+STAMP = re.compile(
+    r"\[\d\d/\d\d/\d{4} \d\d:\d\d:\d\d (INFO |(?=WARNING ))(WARNING )?\d+\] "
+)
+
+
+def assert_lines(output: str, patterns: list[str]) -> None:
+    """Each line is of the kind that is due, and none is missing."""
+    lines = [STAMP.sub(r"\2", line) for line in output.splitlines() if line]
+    for line, pattern in zip(lines, patterns, strict=False):
+        assert re.fullmatch(pattern, line), f"{line}\n{pattern}"
+    assert len(lines) == len(patterns)
+
+
+def test_the_log_has_the_lines_of_the_real_container_in_its_order(
+    opt_ml: OptMl,
+) -> None:
+    data = recordio.encode(points(210))
+    root = opt_ml({"train/a": data}, k=15, feature_dim=2, epochs=2)
+    code, output = run(root)
+    assert code == 0
+    epochs = epoch_lines(0, 2) + epoch_lines(1, 2)
+    assert_lines(output, [*START, *epochs, UNSYNCED, *SHRINKING, *END])
+    # The container reports its best start, not the points' own distances.
+    attempts = re.findall(r"attempt #\d+\. Current mean square distance (\S+)", output)
+    (loss,) = re.findall(r"train msd <loss>=(\S+)", output)
+    assert float(loss) == pytest.approx(min(map(float, attempts)), rel=1e-6)
+
+
+def test_test_data_are_scored_in_the_log(opt_ml: OptMl) -> None:
     data = recordio.encode(points(210))
     root = opt_ml({"train/a": data, "test/a": data}, k=15, feature_dim=2)
     code, output = run(root)
     assert code == 0
-    for pattern in (
-        r"^Docker entrypoint called with argument\(s\): train$",
-        r"^\[\d\d/\d\d/\d{4} \d\d:\d\d:\d\d INFO \d+\] 'extra_center_factor' was set "
-        r"to 'auto', evaluated to 10\.$",
-        r"Batch size 5000 is bigger than the first batch data\. Effective batch size "
-        r"used to initialize is 210$",
-        r"#progress_metric: host=algo-1, completed 100\.0 % of epochs$",
-        r"#throughput_metric: host=algo-1, train throughput=[\d.]+ records/second$",
-        r"shrinking 150 centers into 15$",
-        r"local kmeans attempt #9\. Current mean square distance \d+\.\d{6}$",
-        r"#quality_metric: host=algo-1, train msd <loss>=[\d.]+$",
-        r"#quality_metric: host=algo-1, test msd <loss>=[\d.]+$",
-    ):
-        assert re.search(pattern, output, re.MULTILINE), pattern
-    # The container reports its best start, not the points' own distances.
-    attempts = re.findall(r"attempt #\d+\. Current mean square distance (\S+)", output)
-    assert len(attempts) == 10
-    (loss,) = re.findall(r"train msd <loss>=(\S+)", output)
-    assert float(loss) == pytest.approx(min(map(float, attempts)), rel=1e-6)
+    scores = [
+        rf"#test_score \(algo-1\) : \('msd', {NUMBER}\)",
+        rf"#quality_metric: host=algo-1, test msd <loss>={NUMBER}",
+    ]
+    end = [*END[:2], *scores, *END[3:]]
+    assert_lines(output, [*START, *epoch_lines(0, 1), UNSYNCED, *SHRINKING, *end])
+
+
+def test_with_no_extra_centres_nothing_is_shrunk_and_no_msd_is_told(
+    opt_ml: OptMl,
+) -> None:
+    data = recordio.encode(points(210))
+    root = opt_ml({"train/a": data}, k=15, feature_dim=2, extra_center_factor=1)
+    code, output = run(root)
+    assert code == 0
+    start = [line for line in START if "'extra_center_factor' was set" not in line]
+    unshrunk = r"No shrinking is required as extra_center_factor is 1\."
+    assert_lines(output, [*start, *epoch_lines(0, 1), UNSYNCED, unshrunk, *END])
+    assert (root / "model/model_algo-1").stat().st_size == 72 + 4 * 15 * 2
 
 
 def test_a_failure_is_left_in_its_file_and_no_model(opt_ml: OptMl) -> None:
@@ -425,6 +588,44 @@ def test_a_failure_is_left_in_its_file_and_no_model(opt_ml: OptMl) -> None:
     )
     assert failure in output
     assert not list((root / "model").iterdir())
+
+
+def test_an_epoch_without_records_is_a_client_error(opt_ml: OptMl) -> None:
+    config = {**RECORDIO, "TrainingInputMode": "Pipe"}
+    root = opt_ml({}, config, k=3, feature_dim=2, epochs=1_000_000)
+    fifos = [root / f"input/data/train_{epoch}" for epoch in (0, 1)]
+    for fifo in fifos:
+        os.mkfifo(fifo)
+    with start(root) as process:
+        fifos[0].write_bytes(recordio.encode(points(300)))
+        fifos[1].write_bytes(b"")
+        process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert (root / "output/failure").read_text().startswith("ClientError: No data was")
+
+
+def test_memory_does_not_grow_with_the_number_of_records(opt_ml: OptMl) -> None:
+    hundred_thousand = recordio.encode(points(100_000, 16))
+    root = opt_ml({}, RECORDIO, k=3, feature_dim=16)
+    peaks = []
+    for times in (3, 30):
+        with (root / "input/data/train/a").open("wb") as file:
+            for _ in range(times):
+                file.write(hundred_thousand)
+        peaks.append(peak_memory(root))
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def peak_memory(root: Path) -> int:
+    """Train, and return the most memory that the trainer had, in kB."""
+    process = start(root)
+    assert process.stdout is not None
+    with process.stdout as output:
+        output.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss
 
 
 def test_sigterm_writes_what_there_is_and_ends_well(opt_ml: OptMl) -> None:
@@ -452,6 +653,7 @@ def draw(tmp_path: Path, seed: int) -> bytes:
     folder = tmp_path / f"{seed}-{len(list(tmp_path.iterdir()))}"
     (folder / "input/config").mkdir(parents=True)
     (folder / "input/data/train").mkdir(parents=True)
+    (folder / "model").mkdir()
     (folder / "input/data/train/a").write_bytes(recordio.encode(points(300)))
     (folder / "input/config/inputdataconfig.json").write_text('{"train": {}}')
     (folder / "input/config/hyperparameters.json").write_text(

@@ -210,6 +210,42 @@ def test_a_failing_job_raises_the_sdks_own_exception_with_the_reason(
     assert "k=50" in str(raised.value)
 
 
+def test_a_failing_job_whose_log_is_followed_raises_too(session: Session) -> None:
+    model = estimator(session, 50)
+    records = model.record_set(clumps(20, 3))
+    printed = io.StringIO()
+    with redirect_stdout(printed), pytest.raises(UnexpectedStatusException) as raised:
+        model.fit(records, wait=True, logs=True)
+    reason = "smaller than the number of clusters, k=50."
+    assert reason in str(raised.value)
+    assert reason in printed.getvalue()
+
+
+def test_labels_beside_the_records_are_ignored_and_float64_is_told(
+    cloud: Cloud, session: Session
+) -> None:
+    points = clumps(600, 3)
+    client = cloud.client("sagemaker")
+    labelled = estimator(session, 3)
+    labels = np.arange(600, dtype=np.float32)
+    labelled.fit(labelled.record_set(points, labels=labels), wait=False)
+    double = estimator(session, 3)
+    double.fit(double.record_set(points.astype(np.float64)), wait=False)
+    jobs = [ended(client, each.latest_training_job.name) for each in (labelled, double)]
+    assert jobs[0]["TrainingJobStatus"] == "Completed", jobs[0]["FailureReason"]
+    assert "expected a float32_tensor; found float64" in jobs[1]["FailureReason"]
+
+
+def ended(client: Any, name: str) -> Any:
+    """Return a job's description once it has ended."""
+    for _ in range(600):
+        job = client.describe_training_job(TrainingJobName=name)
+        if job["TrainingJobStatus"] != "InProgress":
+            return job
+        time.sleep(0.1)
+    raise AssertionError(f"{name} doesn't end")
+
+
 @pytest.mark.parametrize("by", ["StopTrainingJob", "max_run"])
 def test_fit_returns_from_a_job_that_is_stopped_with_what_it_has(
     cloud: Cloud,

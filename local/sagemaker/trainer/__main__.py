@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from local.sagemaker.trainer.artefact import write_model
 from local.sagemaker.trainer.errors import StoppedEarlyError, TrainingError
 from local.sagemaker.trainer.train import train
 
@@ -45,10 +44,7 @@ def main() -> int:
     seed = os.environ.get("GEOCLUSTERS_TRAINER_SEED")
     rng = np.random.default_rng(int(seed) if seed else None)
     try:
-        centroids = train(opt_ml, rng, stop.is_set, shared)
-        if centroids is None:
-            return 0
-        write_model(opt_ml / "model/model_algo-1", centroids)
+        train(opt_ml, rng, stop.is_set, shared)
     except StoppedEarlyError:
         _LOG.info("stopped before the first mini-batch")
         return 0

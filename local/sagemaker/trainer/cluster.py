@@ -2,8 +2,9 @@
 
 Each runs through its own records and comes to centres of its own. The first machine
 takes those of all, weighted by their counts, and shrinks them to k: a step that doesn't
-mind how many there are. (How SageMaker's machines talk to each other isn't documented.
-Here they meet in a folder, in place of a network.)
+mind how many there are. Of test data each scores its own shards. (How SageMaker's
+machines talk to each other isn't documented. Here they meet in a folder, in place of a
+network.)
 """
 
 from __future__ import annotations
@@ -54,13 +55,7 @@ class Cluster:
 
     def send(self, centers: Float32, counts: npt.NDArray[Any]) -> None:
         """Hand centres, shape (m, d), and their counts to the first machine."""
-        if self.leads:
-            return
-        path = self._path(self.host)
-        draft = path.with_suffix(".draft")
-        with draft.open("wb") as file:
-            np.savez(file, centers=centers, counts=counts.astype(np.float32))
-        os.replace(draft, path)  # noqa: PTH105 - atomic, and known for it
+        self._put(f"{self.host}-centers", centers, counts.astype(np.float32))
 
     def gather(self, centers: Float32, counts: Float32) -> tuple[Float32, Float32]:
         """Return the centres of all machines, and their counts.
@@ -72,16 +67,63 @@ class Cluster:
         centers, counts : float32 arrays, shape (m, d) and (m,)
             This machine's own.
         """
-        all_centers, all_counts = [centers], [counts]
-        for host in self.hosts[1:]:
-            path = self._path(host)
-            while not path.exists():
-                time.sleep(_LOOK_S)
-            with np.load(path) as state:
-                all_centers.append(state["centers"])
-                all_counts.append(state["counts"])
+        states = [(centers, counts)]
+        states += [self._take(f"{host}-centers") for host in self.hosts[1:]]
+        all_centers, all_counts = zip(*states, strict=True)
         return np.concatenate(all_centers), np.concatenate(all_counts)
 
-    def _path(self, host: str) -> Path:
+    def spread(self, centroids: Float32 | None) -> Float32:
+        """Return the first machine's centroids, on each.
+
+        There are none if it was stopped before it had any.
+        """
+        if centroids is not None:
+            self._put("centroids", centroids, np.empty(0))
+            return centroids
+        return self._take("centroids")[0]
+
+    def add_up(self, ssd: float, records: int) -> tuple[float, int]:
+        """Return the sums of what all machines found; but their own on the others.
+
+        Parameters
+        ----------
+        ssd : float
+            The sum of squared distances of the records that this machine has.
+        records : int
+        """
+        if not self.leads:
+            self._put(f"{self.host}-scores", np.array([ssd]), np.array([records]))
+            return ssd, records
+        for host in self.hosts[1:]:
+            (more,), (further,) = self._take(f"{host}-scores")
+            ssd, records = ssd + float(more), records + int(further)
+        return ssd, records
+
+    def give_up(self, feature_dim: int) -> None:
+        """Let no other machine wait for this one, which has nothing."""
+        nothing = np.empty((0, feature_dim), np.float32)
+        if self.leads:
+            self.spread(nothing)
+        else:
+            self.send(nothing, np.empty(0))
+            self.add_up(0.0, 0)
+
+    def _put(self, name: str, *arrays: npt.NDArray[Any]) -> None:
+        if len(self.hosts) == 1:
+            return
+        path = self._path(name)
+        draft = path.with_suffix(".draft")
+        with draft.open("wb") as file:
+            np.savez(file, *arrays)
+        os.replace(draft, path)  # noqa: PTH105 - atomic, and known for it
+
+    def _take(self, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        path = self._path(name)
+        while not path.exists():
+            time.sleep(_LOOK_S)
+        with np.load(path) as arrays:
+            return arrays["arr_0"], arrays["arr_1"]
+
+    def _path(self, name: str) -> Path:
         assert self.shared is not None, "several machines need a folder to meet in"
-        return self.shared / f"{host}.npz"
+        return self.shared / f"{name}.npz"

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/k-means-api-config.html
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,15 +23,26 @@ DEFAULTS = {
     "half_life_time_size": "0",
     "eval_metrics": '["msd"]',
     "force_dense": "true",
+    "_disable_wait_to_read": "false",
+    "_enable_profiler": "false",
+    "_kvstore": "auto",
+    "_log_level": "info",
+    "_num_gpus": "auto",
+    "_num_kv_servers": "1",
+    "_num_slices": "1",
+    "_tuning_objective_metric": "",
 }
-"""As the container prints them; its own, undocumented ones (`_kvstore` …) left out."""
+"""As the container prints them."""
 
 AUTO = 10
-"""What the container makes of `auto`, in its logs."""
+"""What the container makes of `auto`: its logs have 10 times k centres, 10 starts."""
 
 _REQUIRED = ("k", "feature_dim")
 _INIT_METHODS = ("random", "kmeans++")
 _METRICS = ("msd", "ssd")
+#: Python's own idea of a number is wider: " 5 ", "5_0", other scripts' digits.
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ def parse(given: Mapping[str, Any]) -> Hyperparameters:
     faults = [
         f"Additional hyperparameters are not allowed ({name!r} was unexpected)"
         for name in given
-        if name not in _PARSERS
+        if name not in _PARSERS and name not in DEFAULTS
     ]
     faults += [
         f"{name!r} is a required hyperparameter"
@@ -77,7 +89,7 @@ def parse(given: Mapping[str, Any]) -> Hyperparameters:
     ]
     values: dict[str, Any] = {}
     for name, text in {**DEFAULTS, **given}.items():
-        if name not in _PARSERS:
+        if name not in _PARSERS:  # undocumented, and without effect here
             continue
         try:
             values[name] = _PARSERS[name](str(text))
@@ -95,8 +107,8 @@ def _integer(least: int, *, auto: int | None = None) -> Callable[[str], int]:
         if auto is not None and text == "auto":
             return auto
         try:
-            value = int(text)
-        except ValueError:
+            value = int(text) if _INTEGER.fullmatch(text) else least - 1
+        except ValueError:  # too long a number
             raise ValueError(expected) from None
         if value < least:
             raise ValueError(expected)
@@ -106,10 +118,7 @@ def _integer(least: int, *, auto: int | None = None) -> Callable[[str], int]:
 
 
 def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = float(text) if _DECIMAL.fullmatch(text) else -1.0
     if not 0 <= value <= 1:
         raise ValueError("a number from 0 to 1")
     return value
@@ -129,9 +138,10 @@ def _metrics(text: str) -> tuple[str, ...]:
     try:
         # The SDK of old wrote Python's quotes, and the container took them.
         names = json.loads(text.replace("'", '"'))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(expected) from None
-    if not isinstance(names, list) or not names or not set(names) <= set(_METRICS):
+    is_list = isinstance(names, list) and len(names) > 0
+    if not is_list or any(name not in _METRICS for name in names):
         raise ValueError(expected)
     return tuple(names)
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -280,17 +279,18 @@ class LocalLloyd:
         return centroids.astype(np.float32), msd
 
 
-def evaluate(batches: Iterator[Float32], centroids: Float32) -> dict[str, Any]:
+def evaluate(batches: Iterator[Float32], centroids: Float32) -> tuple[float, int]:
     """Score centroids on a test channel.
 
     Returns
     -------
-    dict
-        `msd` and `ssd`, mean and sum of the squared distances, and `records`.
+    ssd : float
+        The sum of the records' squared distances to their centroids.
+    records : int
     """
     total, records = 0.0, 0
     for batch in batches:
         _, nearest = assign(batch, centroids)
         total += float(nearest.sum(dtype=np.float32))
         records += len(batch)
-    return {"msd": total / max(records, 1), "ssd": total, "records": records}
+    return total, records

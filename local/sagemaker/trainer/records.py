@@ -2,8 +2,9 @@
 
 import codecs
 import csv
-import struct
-from collections.abc import Iterator, Mapping
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,13 +13,21 @@ import numpy.typing as npt
 
 from geoclusters import recordio
 from geoclusters.errors import RecordError
+from local.sagemaker.trainer import messages
 from local.sagemaker.trainer.errors import ClientError
+from local.sagemaker.trainer.pipe import Pipe
 
 Float32 = npt.NDArray[np.float32]
 
-_RECORDIO = "application/x-recordio-protobuf"
+RECORDIO = "application/x-recordio-protobuf"
 _CSV = "text/csv"
+_LABEL_SIZE = re.compile(r"\s*label_size\s*=\s*(\d+)\s*", re.ASCII)
+#: Without a word on it, a row starts with its label, as for algorithms that want one:
+#: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-training.html#cdf-csv-format
+_USUAL_LABEL_SIZE = 1
 _READ_BYTES = 8 << 20
+#: A record with a label, keys and more may be so many times a plain one.
+_ROOM = 4
 
 
 class Channel:
@@ -33,17 +42,30 @@ class Channel:
         The channel's entry of inputdataconfig.json.
     feature_dim : int
         What each record must have.
+    stopped : callable
+        Asked while a pipe has no data; once True, it is taken to be at its end.
     """
 
     def __init__(
-        self, data: Path, name: str, config: Mapping[str, str], feature_dim: int
+        self,
+        data: Path,
+        name: str,
+        config: Mapping[str, str],
+        feature_dim: int,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._data = data
         self._name = name
         self._piped = config.get("TrainingInputMode") == "Pipe"
         self._feature_dim = feature_dim
+        self._stopped = stopped
+        #: Whether each machine has records of its own.
+        self.sharded = config.get("S3DistributionType") == "ShardedByS3Key"
         # No content type is RecordIO, as the SDK's `record_set` leaves it.
-        self._content_type = config.get("ContentType", _RECORDIO)
+        self._content_type = config.get("ContentType", RECORDIO)
+        kind, _, self._parameters = self._content_type.partition(";")
+        #: The content type without its parameters.
+        self.kind = kind.strip()
 
     def batches(self, size: int, epoch: int) -> Iterator[Float32]:
         """Yield the mini-batches of one pass, shape (size, feature_dim).
@@ -75,9 +97,11 @@ class Channel:
         """Yield records as they come, in blocks of whatever size."""
         for path in self._paths(epoch):
             try:
-                with path.open("rb") as file:
+                with self._open(path) as file:
                     yield from self._parse(file)
             except (RecordError, ValueError) as error:
+                if self._stopped():  # in the middle of a record
+                    return
                 raise ClientError(
                     f"Unable to read data channel '{self._name}'. Requested "
                     f"content-type is '{self._content_type}'. Please verify the data "
@@ -96,12 +120,24 @@ class Channel:
             )
         return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
+    def _open(self, path: Path) -> BinaryIO:
+        if self._piped:
+            return io.BufferedReader(Pipe(path, self._stopped))
+        return path.open("rb")
+
+    def _label_size(self) -> int | None:
+        """Return how many columns of CSV are labels; None if that isn't said right."""
+        if not self._parameters.strip():
+            return _USUAL_LABEL_SIZE
+        match = _LABEL_SIZE.fullmatch(self._parameters)
+        return int(match[1]) if match else None
+
     def _parse(self, file: BinaryIO) -> Iterator[Float32]:
-        kind, _, parameters = self._content_type.partition(";")
-        if kind.strip() == _RECORDIO:
+        label_size = self._label_size()
+        if self.kind == RECORDIO:
             blocks = _recordio_blocks(file, self._feature_dim)
-        elif kind.strip() == _CSV and parameters.strip() in ("", "label_size=0"):
-            blocks = _csv_blocks(file)
+        elif self.kind == _CSV and label_size is not None:
+            blocks = _csv_blocks(file, label_size)
         else:
             raise ClientError(
                 f"No iterator has been registered for ContentType "
@@ -117,32 +153,40 @@ class Channel:
 
 
 def _recordio_blocks(file: BinaryIO, feature_dim: int) -> Iterator[Float32]:
-    """Decode a file of equally long records, some megabytes at a time."""
+    """Decode a file's records, some megabytes at a time."""
     rest = b""
-    stride = 0
     # A longer record is none of ours, and its file not to be gathered in memory.
-    most = max(_READ_BYTES, recordio.record_bytes(feature_dim))
+    most = max(_READ_BYTES, _ROOM * recordio.record_bytes(feature_dim))
     while data := file.read(_READ_BYTES):
         rest += data
-        if not stride and len(rest) >= 8:
-            (length,) = struct.unpack_from("<I", rest, 4)
-            stride = 8 + -(-length // 4) * 4
-            if stride > most:
-                break
-        whole = len(rest) // stride * stride if stride else 0
-        if whole:
-            yield recordio.decode(rest[:whole])
-            rest = rest[whole:]
+        values, used = _decode(rest, most)
+        if used:
+            yield values
+            rest = rest[used:]
     if rest:
-        yield recordio.decode(rest)
+        raise RecordError(f"its last record is cut short: it has {len(rest)} bytes")
 
 
-def _csv_blocks(file: BinaryIO) -> Iterator[Float32]:
-    """Read rows of numbers without a header."""
+def _decode(data: bytes, most: int) -> tuple[Float32, int]:
+    """Return the values of the whole records at the start, and their length."""
+    stride = messages.stride(data) if len(data) >= 8 else most
+    if stride > most:
+        raise RecordError(f"expected records of at most {most} bytes; found {stride}")
+    whole = len(data) // stride * stride
+    if not whole:
+        return np.empty((0, 1), np.float32), 0
+    try:  # that all are alike, as they nearly always are
+        return recordio.decode(data[:whole]), whole
+    except RecordError:
+        return messages.decode(data)
+
+
+def _csv_blocks(file: BinaryIO, label_size: int) -> Iterator[Float32]:
+    """Read rows of numbers without a header, and without their labels."""
     rows: list[list[str]] = []
     for row in csv.reader(codecs.getreader("utf-8")(file)):
         if row:
-            rows.append(row)
+            rows.append(row[label_size:])
         if len(rows) == 100_000:
             yield np.array(rows, np.float32)
             rows = []

@@ -1,8 +1,12 @@
 """How jobs of the real trainer end when something goes wrong, and that none hangs."""
 
+import gzip
 import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 
 from geoclusters import recordio
 from local.sagemaker import run
+from local.sagemaker.aws import Aws
 from tests.unit.local.sagemaker.conftest import (
     REPORT_PYTHON,
     Serve,
@@ -40,9 +45,16 @@ def records(n: int, feature_dim: int = 2) -> bytes:
     return bytes(recordio.encode(values.astype(np.float32)))
 
 
-def create(service: Service, name: str, mode: str = "File", **changes: str) -> None:
+def create(
+    service: Service,
+    name: str,
+    mode: str = "File",
+    compression: str = "None",
+    **changes: str,
+) -> None:
     request: dict[str, Any] = service.request(name)
     request["AlgorithmSpecification"]["TrainingInputMode"] = mode
+    request["InputDataConfig"][0]["CompressionType"] = compression
     request["HyperParameters"] = {"k": "3", "feature_dim": "2", **changes}
     service.client.create_training_job(**request)
 
@@ -220,3 +232,95 @@ def test_a_mini_batch_larger_than_the_file_is_the_whole_file(
     assert trained.has_model("roomy")
     log = (trained.state / "jobs/roomy/log.txt").read_text()
     assert "Effective batch size used to initialize is 300" in log
+
+
+@pytest.mark.parametrize("pieces", [0, 1])
+def test_a_connection_lost_while_a_pipe_is_fed_fails_the_job(
+    trained: Service, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    stream = Aws.stream
+    calls = []
+
+    def break_off(*arguments: Any, **options: Any) -> Iterator[bytes]:
+        calls.append(1)
+        with closing(stream(*arguments, **options)) as whole:
+            if len(calls) == 1:
+                yield from whole
+                return
+            for _ in range(pieces):
+                yield next(whole)[:1001]
+            raise botocore.exceptions.EndpointConnectionError(endpoint_url="s3")
+
+    monkeypatch.setattr(Aws, "stream", break_off)
+    trained.put("part.pbr", records(6_000))
+    create(trained, "cut-off", "Pipe", **ENDLESS)
+    job = trained.wait("cut-off")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"] == run.INTERNAL_ERROR
+    monkeypatch.setattr(Aws, "stream", stream)
+    assert_failed(trained, "cut-off", run.INTERNAL_ERROR)
+
+
+def test_a_job_whose_pipe_has_no_data_stops_at_once(
+    trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    asked = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Iterator[bytes]:
+        asked.set()
+        released.wait(60)
+        yield b""
+
+    monkeypatch.setattr(Aws, "stream", hang)
+    trained.put("part.pbr", records(300))
+    create(trained, "dry", "Pipe")
+    assert asked.wait(60)
+    started = time.monotonic()
+    trained.client.stop_training_job(TrainingJobName="dry")
+    job = trained.wait("dry")
+    assert time.monotonic() - started < 15
+    released.set()
+    assert job["TrainingJobStatus"] == job["SecondaryStatus"] == "Stopped"
+    assert not trained.has_model("dry")
+    monkeypatch.undo()
+    assert_all_is_over(trained, "dry")
+
+
+def test_an_object_that_vanishes_between_epochs_fails_the_job(trained: Service) -> None:
+    trained.put("part.pbr", records(20_000))
+    create(trained, "vanished", "Pipe", **ENDLESS)
+    trained.wait_for_log("vanished", "of epochs")
+    key = f"{trained.prefix}/train/part.pbr"
+    trained.s3.delete_object(Bucket="training", Key=key)
+    assert_failed(
+        trained,
+        "vanished",
+        "ClientError: Data download failed:Unable to download object "
+        f"s3://training/{key} (NoSuchKey: ",
+    )
+
+
+def test_gzipped_objects_are_decompressed_on_their_way_into_a_pipe(
+    trained: Service,
+) -> None:
+    body = records(20_000)
+    # A file of gzip may have several members.
+    trained.put("part-0.gz", gzip.compress(body[:1001]) + gzip.compress(body[1001:]))
+    trained.put("part-1.gz", gzip.compress(body))
+    create(trained, "zipped", "Pipe", compression="Gzip")
+    job = trained.wait("zipped")
+    assert job["TrainingJobStatus"] == "Completed", job["FailureReason"]
+    log = (trained.state / "jobs/zipped/log.txt").read_text()
+    assert "processed a total of 40000 examples" in log
+
+
+@pytest.mark.parametrize(
+    "body", [records(300), gzip.compress(records(300))[:-20]], ids=["plain", "cut"]
+)
+def test_what_is_no_gzip_fails_the_job(trained: Service, body: bytes) -> None:
+    trained.put("part.gz", body)
+    create(trained, "unzipped", "Pipe", compression="Gzip")
+    assert_failed(
+        trained, "unzipped", "ClientError: Data download failed:Unable to download obje"
+    )

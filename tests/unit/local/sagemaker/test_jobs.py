@@ -5,12 +5,15 @@ import json
 import tarfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
+from local.sagemaker import aws
 from tests.unit.local.sagemaker.conftest import (
     BUCKET,
     EventDoor,
@@ -183,6 +186,66 @@ def test_a_job_that_runs_too_long_is_stopped_by_its_condition(
     assert job["TrainingTimeInSeconds"] >= 1
 
 
+@pytest.fixture
+def slow_download(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the service's one object take a minute to download."""
+    iter_chunks = StreamingBody.iter_chunks
+
+    def dribble(body: StreamingBody, size: int) -> Iterator[bytes]:
+        for piece in iter_chunks(body, size):
+            time.sleep(0.2)
+            yield piece
+
+    monkeypatch.setattr(aws, "_PIECE_BYTES", 100)
+    monkeypatch.setattr(StreamingBody, "iter_chunks", dribble)
+    service.put("part-00000.pbr", bytes(30_000))
+
+
+@pytest.mark.usefixtures("slow_download")
+def test_the_download_counts_towards_the_runtime(service: Service) -> None:
+    started = time.monotonic()
+    service.create("slow", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    job = service.wait("slow")
+    assert time.monotonic() - started < 10
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert statuses(job)[-3:] == ["Downloading", "Stopping", "MaxRuntimeExceeded"]
+
+
+@pytest.mark.usefixtures("slow_download")
+def test_a_job_is_stopped_in_the_middle_of_an_object(service: Service) -> None:
+    service.create("midway")
+    service.wait("midway", "Downloading")
+    started = time.monotonic()
+    service.client.stop_training_job(TrainingJobName="midway")
+    job = service.wait("midway")
+    assert time.monotonic() - started < 10
+    assert statuses(job)[-3:] == ["Downloading", "Stopping", "Stopped"]
+
+
+def test_a_job_whose_object_does_not_come_ends_all_the_same(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(
+        StreamingBody, "iter_chunks", lambda *_: iter(lambda: released.wait(60), True)
+    )
+    started = time.monotonic()
+    service.create("late", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    service.create("stuck")
+    service.wait("stuck", "Downloading")
+    service.client.stop_training_job(TrainingJobName="stuck")
+    assert service.wait("stuck")["SecondaryStatus"] == "Stopped"
+    assert service.wait("late")["SecondaryStatus"] == "MaxRuntimeExceeded"
+    assert time.monotonic() - started < 10
+    released.set()
+    wait_until(
+        lambda: not any("download" in thread.name for thread in threading.enumerate())
+    )
+    for name in ("late", "stuck"):
+        folder = service.state / "jobs" / name
+        assert [path.name for path in folder.iterdir()] == ["job.json"]
+
+
 def test_the_container_is_laid_out_as_sagemakers(service: Service) -> None:
     service.put("deeper/part-00001.pbr", b"more")
     service.put("folder/", b"")
@@ -267,6 +330,44 @@ def test_a_manifest_names_the_channels_objects(service: Service) -> None:
         files = json.load(member)["files"]
     data = [name for name in files if name.startswith("input/data")]
     assert data == ["input/data/train/part-00000.pbr"]
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"\xff\xfe\xfd", b"{", b"[]", b'["a", "b"]', b'[{"prefix": 1}, "a"]']
+)
+def test_a_broken_manifest_is_told_in_plain_words(
+    service: Service, manifest: bytes
+) -> None:
+    service.put(".manifest", manifest)
+    request = service.request("broken-manifest")
+    source = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    source["S3DataType"] = "ManifestFile"
+    source["S3Uri"] += ".manifest"
+    with pytest.raises(ClientError) as caught:
+        service.client.create_training_job(**request)
+    assert caught.value.response["Error"] == {
+        "Code": "ValidationException",
+        "Message": "Channel 'train': its manifest is not JSON of the form "
+        '[{"prefix": "s3://…"}, "name", …].',
+    }
+
+
+@pytest.mark.parametrize("order", [("both", "both/below"), ("both/below", "both")])
+def test_a_key_that_is_a_file_and_a_folder_is_named(
+    service: Service, order: tuple[str, str]
+) -> None:
+    for name in ("both", "both/below"):
+        service.put(name)
+    prefix = f"s3://{BUCKET}/{service.prefix}/train/"
+    service.put(".manifest", json.dumps([{"prefix": prefix}, *order]).encode())
+    request = service.request("two-in-one")
+    source = request["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    source.update(S3DataType="ManifestFile", S3Uri=f"{prefix}.manifest")
+    service.client.create_training_job(**request)
+    assert service.wait("two-in-one")["FailureReason"] == (
+        f"ClientError: Data download failed:Unable to download object {prefix}"
+        f"{order[1]} (the key can't be a file and a folder of other keys at once)"
+    )
 
 
 def test_an_output_bucket_that_is_missing_fails_the_job(service: Service) -> None:

@@ -1,5 +1,6 @@
 """Training jobs on several machines, each a process with its own share of the data."""
 
+import copy
 import io
 import os
 import signal
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from geoclusters import recordio
 from tests.unit.local.sagemaker.conftest import (
+    BUCKET,
     REPORT_PYTHON,
     Serve,
     Service,
@@ -99,6 +101,38 @@ def test_each_machine_trains_on_its_shards_and_one_model_comes_of_it(
     assert names.count("train:msd") == 1
     assert "shrinking 90 centers into 3" in log_of(trained, "three", "algo-1")
     assert "shrinking" not in log_of(trained, "three", "algo-2")
+
+
+@pytest.mark.parametrize("distribution", ["ShardedByS3Key", "FullyReplicated"])
+@pytest.mark.parametrize("mode", ["File", "Pipe"])
+def test_all_test_data_are_in_one_result(
+    trained: Service, mode: str, distribution: str
+) -> None:
+    put_clumps(trained, 3)
+    counts = (100, 200, 300)
+    for number, count in enumerate(counts):
+        values = np.full((count, 2), 2_000, np.float32)
+        body = bytes(recordio.encode(values))
+        key = f"{trained.prefix}/test/part-{number}.pbr"
+        trained.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    made = request(trained, "tested", 3, mode, eval_metrics='["msd", "ssd"]')
+    test = copy.deepcopy(made["InputDataConfig"][0])
+    test["ChannelName"] = "test"
+    source = test["DataSource"]["S3DataSource"]
+    source["S3Uri"] = source["S3Uri"].replace("/train/", "/test/")
+    source["S3DataDistributionType"] = distribution
+    made["InputDataConfig"].append(test)
+    trained.client.create_training_job(**made)
+    job = trained.wait("tested")
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    found = {
+        metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]
+    }
+    assert {"train:msd", "train:ssd", "test:msd", "test:ssd"} <= found.keys()
+    centroids = centroids_of(trained, "tested").astype(float)
+    nearest = ((centroids - 2_000) ** 2).sum(axis=1).min()
+    assert found["test:msd"] == pytest.approx(nearest, rel=1e-4)
+    assert found["test:ssd"] == pytest.approx(sum(counts) * nearest, rel=1e-4)
 
 
 def test_replicated_data_come_to_every_machine(trained: Service) -> None:
