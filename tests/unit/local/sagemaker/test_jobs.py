@@ -6,6 +6,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def test_a_job_that_runs_too_long_is_stopped_by_its_condition(
 
 @pytest.fixture
 def slow_download(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the service's one object take a minute to download."""
+    """Let the service's one object take longer to download than any test waits."""
     iter_chunks = StreamingBody.iter_chunks
 
     def dribble(body: StreamingBody, size: int) -> Iterator[bytes]:
@@ -198,15 +199,13 @@ def slow_download(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(aws, "_PIECE_BYTES", 100)
     monkeypatch.setattr(StreamingBody, "iter_chunks", dribble)
-    service.put("part-00000.pbr", bytes(30_000))
+    service.put("part-00000.pbr", bytes(300_000))
 
 
 @pytest.mark.usefixtures("slow_download")
 def test_the_download_counts_towards_the_runtime(service: Service) -> None:
-    started = time.monotonic()
     service.create("slow", StoppingCondition={"MaxRuntimeInSeconds": 1})
     job = service.wait("slow")
-    assert time.monotonic() - started < 10
     assert job["TrainingJobStatus"] == "Stopped"
     assert statuses(job)[-3:] == ["Downloading", "Stopping", "MaxRuntimeExceeded"]
 
@@ -215,10 +214,8 @@ def test_the_download_counts_towards_the_runtime(service: Service) -> None:
 def test_a_job_is_stopped_in_the_middle_of_an_object(service: Service) -> None:
     service.create("midway")
     service.wait("midway", "Downloading")
-    started = time.monotonic()
     service.client.stop_training_job(TrainingJobName="midway")
     job = service.wait("midway")
-    assert time.monotonic() - started < 10
     assert statuses(job)[-3:] == ["Downloading", "Stopping", "Stopped"]
 
 
@@ -229,21 +226,20 @@ def test_a_job_whose_object_does_not_come_ends_all_the_same(
     monkeypatch.setattr(
         StreamingBody, "iter_chunks", lambda *_: iter(lambda: released.wait(60), True)
     )
-    started = time.monotonic()
     service.create("late", StoppingCondition={"MaxRuntimeInSeconds": 1})
     service.create("stuck")
     service.wait("stuck", "Downloading")
     service.client.stop_training_job(TrainingJobName="stuck")
     assert service.wait("stuck")["SecondaryStatus"] == "Stopped"
     assert service.wait("late")["SecondaryStatus"] == "MaxRuntimeExceeded"
-    assert time.monotonic() - started < 10
+    assert not released.is_set()
     released.set()
-    wait_until(
-        lambda: not any("download" in thread.name for thread in threading.enumerate())
-    )
     for name in ("late", "stuck"):
-        folder = service.state / "jobs" / name
-        assert [path.name for path in folder.iterdir()] == ["job.json"]
+        wait_until(partial(_is_cleared, service.state / "jobs" / name))
+
+
+def _is_cleared(folder: Path) -> bool:
+    return [path.name for path in folder.iterdir()] == ["job.json"]
 
 
 def test_the_container_is_laid_out_as_sagemakers(service: Service) -> None:
