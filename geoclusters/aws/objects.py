@@ -10,22 +10,26 @@ from geoclusters.errors import GeoclustersError, InputError, printable
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 #: How S3 says that there is no object. The number stands for an answer without a text,
 #: and for one whose text is no XML, as it names a key with control characters.
 NO_OBJECT: Final = ("NoSuchKey", "404")
 
 
-def exists(s3: "S3Client", bucket: str, key: str) -> bool:
-    """Return whether there is such an object."""
+def head(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | None":
+    """Return what S3 says of an object; None if there is none."""
     try:
-        s3.head_object(Bucket=bucket, Key=key)
+        return s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in NO_OBJECT:
-            return False
+            return None
         raise
-    return True
+
+
+def exists(s3: "S3Client", bucket: str, key: str) -> bool:
+    """Return whether there is such an object."""
+    return head(s3, bucket, key) is not None
 
 
 class ObjectChangedError(GeoclustersError):
