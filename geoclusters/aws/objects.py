@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 #: How S3 says that there is no object. The number stands for an answer without a text,
 #: and for one whose text is no XML, as it names a key with control characters.
 NO_OBJECT: Final = ("NoSuchKey", "404")
+#: How it says that the condition of a write doesn't hold, or no longer.
+LOST_A_RACE: Final = (
+    *("PreconditionFailed", "ConditionalRequestConflict", *NO_OBJECT),
+    *("409", "412"),
+)
 
 
 def head(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | None":
