@@ -13,7 +13,7 @@ parse keys with it, the infrastructure builds event patterns and policies from i
     runs/<run-id>/train/part-00000.pbr            training records
     runs/<run-id>/model/<job>/output/model.tar.gz written by SageMaker
     runs/<run-id>/announced-again                 its model's arrival was told twice
-    runs/<run-id>/told-<STATE>                    its end was told to who wants to know
+    runs/<run-id>/told-<END>                      its end was told, or is being told
     output/<path>/                                results, and status.json; see
                                                   `output_prefix`
     output/_rejected/<digest>/status.json         where a path is too long for that
@@ -183,9 +183,9 @@ def announced_again_key(run_id: str) -> str:
     return f"{run_prefix(run_id)}{ANNOUNCED_AGAIN_NAME}"
 
 
-def told_key(run_id: str, state: str) -> str:
+def told_key(run_id: str, end: str) -> str:
     """Return the key that says that a run's end was told to who wants to know."""
-    return f"{run_prefix(run_id)}{TOLD_NAME}{state}"
+    return f"{run_prefix(run_id)}{TOLD_NAME}{end}"
 
 
 def parse_run_status_key(key: str) -> str:

@@ -5,9 +5,10 @@ there; no other function changes it.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Self
+from urllib.parse import unquote_plus
 
 from geoclusters import layout
 from geoclusters.errors import RunRecordError
@@ -49,6 +50,11 @@ class Upload:
     def output_prefix(self) -> str:
         """Where its results go."""
         return layout.output_prefix(self.key)
+
+    @property
+    def decoded(self) -> Self:
+        """The upload that an event means whose key is encoded, as in an address."""
+        return replace(self, key=unquote_plus(self.key))
 
 
 @dataclass(frozen=True, kw_only=True)

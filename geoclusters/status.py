@@ -37,11 +37,24 @@ class State(StrEnum):
 
 _ORDER = tuple(State)
 
-#: The ends of runs that who wants to know is told of.
-TOLD_OF: Final = (State.SUCCEEDED, State.FAILED)
-
 #: Says of a FAILED run that it failed for a fault of geoclusters' own.
 PUT_ASIDE: Final = "put_aside"
+
+
+class End(StrEnum):
+    """An end of a run that who wants to know is told of."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    #: Sent back after a mend, the run has another end; that is told too.
+    PUT_ASIDE = "PUT_ASIDE"
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "End | None":
+        """Return the end that a status tells of; None if it tells of none."""
+        if document.get(PUT_ASIDE):
+            return cls.PUT_ASIDE
+        return next((end for end in cls if end == document["state"]), None)
 
 
 def progress(document: Mapping[str, Any]) -> State:

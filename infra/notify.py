@@ -4,8 +4,9 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from geoclusters import layout
+from geoclusters.aws.queue import FIRST_RETRY_S
 from geoclusters.environment import NotifySettings
-from geoclusters.status import TOLD_OF
+from geoclusters.status import End
 from infra import event_patterns
 from infra.data_bucket import RUN_STATUSES, DataBucket
 from infra.queued_function import QueuedFunction
@@ -13,11 +14,11 @@ from infra.settings import Settings
 from infra.topics import Topics
 from infra.zip_function import ZipFunction
 
-_TOLD = [f"{layout.RUNS_PREFIX}*/{layout.TOLD_NAME}{end}" for end in TOLD_OF]
+_TOLD = [f"{layout.RUNS_PREFIX}*/{layout.TOLD_NAME}{end}" for end in End]
 
 
 class Notify(Construct):
-    """Tells the topic `runs` of each run that succeeded or failed, once."""
+    """Tells the topic `runs` of each end of a run, once."""
 
     def __init__(
         self,
@@ -33,7 +34,9 @@ class Notify(Construct):
             self,
             "Code",
             name="notify",
-            timeout=cdk.Duration.minutes(1),
+            # No longer than it takes a message that failed to come back: by then who
+            # had it before can't be telling of its run any more.
+            timeout=cdk.Duration.seconds(FIRST_RETRY_S),
             memory_mb=settings.notify_memory_mb,
             removal_policy=settings.removal_policy,
         )

@@ -5,6 +5,7 @@ pinned in ``local/requirements.in``; look here first when that version is lifted
 """
 
 import base64
+import contextvars
 import hashlib
 import http.client
 import json
@@ -26,7 +27,7 @@ from ministack.core.responses import (
     set_request_region,
 )
 from ministack.core.router import extract_access_key_id
-from ministack.services import eventbridge, iam, lambda_svc
+from ministack.services import eventbridge, iam, lambda_svc, s3
 
 EVENTS_PATH = "/_geoclusters/events"
 """Where the SageMaker stand-in posts its events, one PutEvents entry a request."""
@@ -51,6 +52,7 @@ def apply(runtime_port: int) -> None:
     _know_which_repository_is_described()
     _know_which_namespace_metrics_go_to()
     _unpack_code_once()
+    _tell_versions_of_new_objects()
 
 
 def _open_doors_for_the_sagemaker_stand_in() -> None:
@@ -302,6 +304,34 @@ def _unpack_code_once() -> None:
     lambda_runtime.zipfile = SimpleNamespace(
         **vars(zipfile) | {"ZipFile": _SharedZipFile}
     )
+
+
+def _tell_versions_of_new_objects() -> None:
+    """Let S3's events say which version of an object is meant, as on AWS.
+
+    ministack knows it, says it in S3's own notifications, and leaves it out of what it
+    sends to EventBridge.
+    """
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+    version = contextvars.ContextVar[str | None]("version", default=None)
+
+    def fire_with_version(*args: Any, **options: Any) -> None:
+        token = version.set(options.get("version_id"))
+        try:
+            fire(*args, **options)
+        finally:
+            version.reset(token)
+
+    def dispatch_with_version(event: dict[str, Any], *more: Any) -> Any:
+        version_id = version.get()
+        if version_id is not None and event["Source"] == "aws.s3":
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version_id
+            event = {**event, "Detail": json.dumps(detail)}
+        return dispatch(event, *more)
+
+    s3._fire_s3_event = fire_with_version
+    eventbridge._dispatch_event = dispatch_with_version
 
 
 _UNPACKING = threading.Lock()

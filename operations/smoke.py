@@ -2,7 +2,8 @@
 
 With the caller's credentials and region: deploys a stack under a name of its own, has
 one table clustered, checks what comes back, and removes everything again, also after a
-failure or Ctrl-C. The same steps are tested on the embedded cloud.
+failure or Ctrl-C; what stays all the same, `operations.removal.remove` says. The same
+steps are tested on the embedded cloud.
 """
 
 import argparse

@@ -14,10 +14,12 @@ _AS_LEGACY: Final = b"\x01\x01"
 
 _DAMAGED: Final = "Export or download it again."
 #: Views and triggers are queries; virtual tables have the code of extensions behind
-#: them. Reading needs none, not even the spatial index.
+#: them. Reading needs none, not even the spatial index. What stays is what begins as
+#: SQLite itself writes it: it reads more than that, such as comments between words.
 _CODE: Final = """
     DELETE FROM sqlite_schema
-    WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'
+    WHERE type NOT IN ('table', 'index')
+       OR type = 'table' AND sql NOT LIKE 'CREATE TABLE %'
 """
 
 

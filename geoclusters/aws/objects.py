@@ -10,22 +10,31 @@ from geoclusters.errors import GeoclustersError, InputError, printable
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 #: How S3 says that there is no object. The number stands for an answer without a text,
 #: and for one whose text is no XML, as it names a key with control characters.
 NO_OBJECT: Final = ("NoSuchKey", "404")
+#: How it says that the condition of a write doesn't hold, or no longer.
+LOST_A_RACE: Final = (
+    *("PreconditionFailed", "ConditionalRequestConflict", *NO_OBJECT),
+    *("409", "412"),
+)
+
+
+def head(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | None":
+    """Return what S3 says of an object; None if there is none."""
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in NO_OBJECT:
+            return None
+        raise
 
 
 def exists(s3: "S3Client", bucket: str, key: str) -> bool:
     """Return whether there is such an object."""
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in NO_OBJECT:
-            return False
-        raise
-    return True
+    return head(s3, bucket, key) is not None
 
 
 class ObjectChangedError(GeoclustersError):

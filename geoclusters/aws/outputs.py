@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from geoclusters import layout
-from geoclusters.aws.objects import NO_OBJECT
+from geoclusters.aws.objects import LOST_A_RACE, NO_OBJECT
 from geoclusters.aws.upload import PartedUpload, checksum_of
 from geoclusters.errors import GeoclustersError, printable
 from geoclusters.run import RunRecord, Upload, is_newer
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _TRIES = 20
-#: The numbers are those of answers that can't be read; see `objects.NO_OBJECT`.
-_LOST_A_RACE = (
-    *("PreconditionFailed", "ConditionalRequestConflict", *NO_OBJECT),
-    *("409", "412"),
-)
 
 
 class SupersededError(GeoclustersError):
@@ -224,7 +219,7 @@ class Outputs:
         try:
             write(**condition)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _LOST_A_RACE:
+            if error.response["Error"]["Code"] in LOST_A_RACE:
                 return False
             raise
         return True

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: SQS's own bound of a visibility timeout.
 MOST_DELAY_S = 12 * 60 * 60
 #: When a message comes back that something unexpected happened to.
-_FIRST_RETRY_S, _LAST_RETRY_S = 30, 300
+FIRST_RETRY_S, _LAST_RETRY_S = 30, 300
 
 
 class LaterError(GeoclustersError):
@@ -64,7 +64,7 @@ def work(
             failures.append({"itemIdentifier": message.message_id})
         except Exception:
             delay_s = growing_delay_s(
-                message.receive_count, first_s=_FIRST_RETRY_S, most_s=_LAST_RETRY_S
+                message.receive_count, first_s=FIRST_RETRY_S, most_s=_LAST_RETRY_S
             )
             hide(message, delay_s)
             raise

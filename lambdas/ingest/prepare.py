@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from urllib.parse import unquote_plus
 
 from geoclusters import layout
 from geoclusters.aws.events import TrainingRequest
-from geoclusters.aws.objects import ObjectChangedError, S3Object, exists
+from geoclusters.aws.objects import ObjectChangedError, S3Object, head
 from geoclusters.aws.outputs import (
     Outputs,
     SupersededError,
@@ -29,6 +28,7 @@ from lambdas.ingest.write import write_run
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
     from mypy_boto3_sqs import SQSClient
 
 _READ_BYTES = 1024 * 1024
@@ -118,18 +118,27 @@ def _existing(s3: "S3Client", upload: Upload) -> Upload:
 
     EventBridge is not documented to encode keys as S3's own notifications do. So the
     key is taken as it is; where there is no such object, its decoded form is tried.
+    What stands there may be another upload, as both keys are good names: it is the
+    event's by its version or, in a bucket that keeps none, by its bytes.
     """
-    decoded = unquote_plus(upload.key)
-    if decoded == upload.key or _exists(s3, upload.bucket, upload.key):
+    decoded = upload.decoded
+    if decoded == upload or _look(s3, upload) is not None:
         return upload
-    if not _exists(s3, upload.bucket, decoded):
+    found = _look(s3, decoded)
+    if found is None:
         return upload
-    return replace(upload, key=decoded)
+    is_the_same = (
+        found["ETag"].strip('"') == upload.etag
+        if upload.version_id is None
+        else found.get("VersionId") == upload.version_id
+    )
+    return decoded if is_the_same else upload
 
 
-def _exists(s3: "S3Client", bucket: str, key: str) -> bool:
-    is_too_long = len(key.encode()) > layout.MOST_KEY_BYTES
-    return not is_too_long and exists(s3, bucket, key)  # S3 would refuse to look
+def _look(s3: "S3Client", upload: Upload) -> "HeadObjectOutputTypeDef | None":
+    if len(upload.key.encode()) > layout.MOST_KEY_BYTES:
+        return None  # S3 would refuse to look
+    return head(s3, upload.bucket, upload.key)
 
 
 def _check_key(upload: Upload) -> None:

@@ -123,6 +123,9 @@ def _answer(
         said = f"the dead letter {letter['MessageId']} names no run ({error})"
         yield Outcome(None, f"{said}: look into it")
         return
+    if upload is not None:
+        upload = _as_taken(upload, s3)
+        run_id = upload.run_id
     own = read_own_status(s3, settings.data_bucket, run_id)
     if own is not None and State(own["state"]).is_final:
         return
@@ -145,6 +148,17 @@ def _answer(
         yield Outcome(run_id, str(error))
         return
     yield Outcome(run_id, status.message)
+
+
+def _as_taken(upload: Upload, s3: "S3Client") -> Upload:
+    """Return an upload under the key that ingest took it by: its run tells.
+
+    One that ingest never came to say a word of keeps the key of its event.
+    """
+    decoded = upload.decoded
+    if decoded == upload or not read_own_status(s3, upload.bucket, decoded.run_id):
+        return upload
+    return decoded
 
 
 def _upload_of(status: Mapping[str, Any]) -> Upload:

@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -94,12 +95,34 @@ def zipped(
     return buffer.getvalue()
 
 
-def test_bombs_are_refused_before_they_unpack() -> None:
+def gzip_only(content: bytes) -> bytes:
+    return gzip.compress(content, 1)
+
+
+def zip_in_tar_gz(content: bytes) -> bytes:
+    return tar_gz(("model_algo-1", zipped("model_algo-1", content)))
+
+
+def test_bombs_are_refused() -> None:
     zeros = bytes(model.MAX_UNPACKED_BYTES + 1)
-    assert "unpacks to more than" in refusal(gzip.compress(zeros, 1))
-    bomb = zipped("model_algo-1", zeros)
-    assert "unpacks to more than" in refusal(tar_gz(("model_algo-1", bomb)))
+    assert "unpacks to more than" in refusal(gzip_only(zeros))
+    assert "unpacks to more than" in refusal(zip_in_tar_gz(zeros))
     assert "more than" in refusal(bytes(model.MAX_ARCHIVE_BYTES + 1))
+
+
+@pytest.mark.parametrize("wrap", [gzip_only, zip_in_tar_gz])
+def test_no_more_of_a_bomb_is_unpacked_than_is_allowed(
+    wrap: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "MAX_UNPACKED_BYTES", 2**20)
+    bomb = wrap(bytes(64 * 2**20))
+    tracemalloc.start()
+    try:
+        assert "unpacks to more than" in refusal(bomb)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 2**20 < most_bytes < 8 * 2**20  # it is copied now and then
 
 
 def test_a_member_that_claims_more_than_the_archive_holds_is_refused() -> None:

@@ -151,13 +151,13 @@ REPORT_REFINED: Final = Calls(
 )
 
 
-def _notify(state: str) -> Calls:
+def _notify(end: str) -> Calls:
     return Calls(
         always=frozenset(
             {
                 "GetObject runs/*/status.json",
-                f"HeadObject runs/*/told-{state}",
-                f"PutObject runs/*/told-{state}",
+                f"GetObject runs/*/told-{end}",
+                f"PutObject runs/*/told-{end}",
                 "Publish",
             }
         ),
@@ -167,6 +167,7 @@ def _notify(state: str) -> Calls:
 
 NOTIFY: Final = _notify("FAILED")
 NOTIFY_SUCCEEDED: Final = _notify("SUCCEEDED")
+NOTIFY_PUT_ASIDE: Final = _notify("PUT_ASIDE")
 
 SWEEP: Final = Calls(
     always=frozenset(

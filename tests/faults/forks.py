@@ -1,8 +1,9 @@
 """Processes of one function, one after the other, that share what they import.
 
-``python -m tests.faults.forks MODULE [SECONDS]`` imports the function once and forks a
-worker (see `tests.faults.worker`), which first says ``ready`` and its process id. When
-it is killed, the next one is forked: in milliseconds, where importing takes seconds.
+``python -m tests.faults.forks MODULE [AHEAD LEFT]`` imports the function once and forks
+a worker (see `tests.faults.worker`), which first says ``ready`` and its process id.
+When it is killed, the next one is forked: in milliseconds, where importing takes
+seconds.
 """
 
 import os

@@ -27,10 +27,11 @@ class Function:
         *,
         python: Path = _UNIT_PYTHON,
         ahead_s: float = 0,
+        left_s: float = 900,
     ) -> None:
         self._world = world
         self._command = [str(python), "-m", "tests.faults.forks", module]
-        self._command += [str(ahead_s)] if ahead_s else []
+        self._command += [str(ahead_s), str(left_s)]
         self._env = {
             "PATH": os.defpath,
             "LANG": "C.UTF-8",

@@ -17,7 +17,7 @@ from geoclusters.environment import (
     StartTrainingSettings,
 )
 from geoclusters.run import RunRecord
-from geoclusters.status import TOLD_OF, State, Status, run_figures
+from geoclusters.status import End, State, Status, run_figures
 from tests.faults.calls import Calls
 from tests.faults.function import Function
 from tests.faults.proxy import Fault
@@ -184,7 +184,7 @@ def as_training(world: World, record: RunRecord, job_name: str = "") -> None:
         *world.keys(record.upload.output_prefix),
         layout.run_status_key(run_id),
         layout.announced_again_key(run_id),
-        *(layout.told_key(run_id, state) for state in TOLD_OF),
+        *(layout.told_key(run_id, end) for end in End),
     )
     status = Status(
         upload=record.upload,

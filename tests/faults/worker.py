@@ -1,7 +1,9 @@
-"""A process that runs one function: ``python -m tests.faults.worker MODULE [SECONDS]``.
+"""A process that runs one function.
 
-Each line of standard input is an event, each line that it writes how that ended. The
-clock may be put forward, so that what happened just now was long ago.
+It is called by ``python -m tests.faults.worker MODULE [AHEAD LEFT]``. Each line of
+standard input is an event, each line that it writes how that ended. The clock may be
+put forward by some seconds, so that what happened just now was long ago; and it may be
+said how many the function has left.
 """
 
 import importlib
@@ -10,37 +12,40 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any
 
-Handler = Callable[[Any, object], Any]
+Handler = Callable[[Any], Any]
 
 
 class Context:
     """What Lambda hands to a handler."""
 
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        """Return that there is enough."""
-        return 900_000
+    def __init__(self, left_s: float) -> None:
+        self._left_s = left_s
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what is left, at any time."""
+        return int(self._left_s * 1000)
 
 
 def prepared() -> tuple[Handler, IO[str]]:
     """Return the handler that the command line names, and where answers are written."""
-    module, *ahead = sys.argv[1:]
+    module, ahead, left = [*sys.argv[1:], "0", "900"][:3]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # logs go elsewhere
-    if ahead:
-        real, seconds = time.time, float(ahead[0])
+    if seconds := float(ahead):
+        real = time.time
         time.time = lambda: real() + seconds
-    handler: Handler = importlib.import_module(module).handler
-    return handler, answers
+    handler = importlib.import_module(module).handler
+    return partial(handler, context=Context(float(left))), answers
 
 
 def work(handler: Handler, answers: IO[str]) -> None:
     """Handle events until standard input ends."""
     for line in sys.stdin:
         try:
-            answer = {"result": handler(json.loads(line), Context())}
+            answer = {"result": handler(json.loads(line))}
         except Exception as error:
             answer = {"error": repr(error)}
         print(json.dumps(answer), file=answers, flush=True)

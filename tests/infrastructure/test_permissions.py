@@ -10,7 +10,7 @@ HERE = "<AWS::Region>:<AWS::AccountId>"
 JOBS = f"arn:<AWS::Partition>:sagemaker:{HERE}:training-job/geoclusters-de209872-*"
 RUN_STATUSES = "runs/*/status.json"
 OUTPUT_STATUSES = "output/*/status.json"
-TOLD = {"runs/*/told-SUCCEEDED", "runs/*/told-FAILED"}
+TOLD = {f"runs/*/told-{end}" for end in ("SUCCEEDED", "FAILED", "PUT_ASIDE")}
 
 READ = {
     "ingest": {"input/*", "runs/*/run.json", RUN_STATUSES, OUTPUT_STATUSES},

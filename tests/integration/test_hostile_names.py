@@ -11,6 +11,7 @@ from geoclusters import layout
 from geoclusters.spreadsheet import as_text
 from geoclusters.status import State
 from tests.integration.conftest import Pipeline
+from tests.integration.test_put_aside import paused
 
 TEMPLATE: Final = Path(__file__).parents[2] / "container/page/template.html"
 TOWNS: Final = "name,lat,lon\n" + "".join(
@@ -35,6 +36,24 @@ def test_keys_of_every_kind_are_answered_where_it_is_written(
         status = pipeline.wait(key, version, State.FAILED)
         assert status["upload"]["uri"] == f"s3://{pipeline.bucket}/input/{key}"
         assert "must be a whole number" in status["message"]
+
+
+def test_an_upload_that_was_moved_to_its_decoded_key_is_answered_at_both(
+    pipeline: Pipeline,
+) -> None:
+    """It is told of late, when the other one's event came already."""
+    uploads = pipeline.queue_url("Ingest")
+    with paused(pipeline, uploads):
+        version = pipeline.upload("moved+away.csv", TOWNS.encode(), k="3")
+        source = {"Bucket": pipeline.bucket, "Key": "input/moved+away.csv"}
+        moved = pipeline.s3.copy_object(
+            Bucket=pipeline.bucket, Key="input/moved away.csv", CopySource=source
+        )
+        pipeline.s3.delete_object(**source)
+        pipeline.until(lambda: pipeline.messages(uploads) == 2, "both events")
+    status = pipeline.wait("moved+away.csv", version, State.FAILED)
+    assert "was deleted before it was read" in status["message"]
+    pipeline.wait("moved away.csv", moved["VersionId"], State.SUCCEEDED)
 
 
 def test_a_key_of_the_oddest_letters_has_results(pipeline: Pipeline) -> None:

@@ -12,6 +12,8 @@ from local import deployment
 from operations.smoke import Smoke, new_stack_name
 from tests.integration.conftest import Pipeline
 
+TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
+
 
 def everything(pipeline: Pipeline) -> dict[str, set[str]]:
     """Return the names of all that a stack may leave behind."""
@@ -41,10 +43,28 @@ def everything(pipeline: Pipeline) -> dict[str, set[str]]:
         "log groups": [
             one["logGroupName"]
             for one in client("logs").describe_log_groups()["logGroups"]
-            if one["logGroupName"] != "/aws/sagemaker/TrainingJobs"
+            if one["logGroupName"] != TRAINING_LOGS
         ],
+        "training logs": training_logs(client("logs")),
+        "keys": usable_keys(client("kms")),
     }
     return {kind: set(names) for kind, names in found.items()}
+
+
+def training_logs(logs: Any) -> list[Any]:
+    """Return the log streams of training jobs, whose group is no stack's."""
+    try:
+        answer = logs.describe_log_streams(logGroupName=TRAINING_LOGS)
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [one["logStreamName"] for one in answer["logStreams"]]
+
+
+def usable_keys(kms: Any) -> list[Any]:
+    """Return all keys but those that wait for their end, as AWS demands."""
+    keys = [one["KeyId"] for one in kms.list_keys()["Keys"]]
+    described = [kms.describe_key(KeyId=key)["KeyMetadata"] for key in keys]
+    return [one["KeyId"] for one in described if one["KeyState"] != "PendingDeletion"]
 
 
 def training_jobs(pipeline: Pipeline) -> set[str]:

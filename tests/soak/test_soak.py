@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -145,29 +145,42 @@ def put_aside(pipeline: Pipeline) -> dict[str, int]:
     return {url: count for url, count in counts.items() if count}
 
 
-def send_back(pipeline: Pipeline) -> None:
-    """Do what an operator does where messages were put aside."""
-    if put_aside(pipeline):
-        with pytest.MonkeyPatch.context() as shell:
-            for name, value in pipeline.cloud.environment().items():
-                shell.setenv(name, value)
-            redrive(_STACK, boto3.Session())
+#: What is done every second while runs are waited for, given their statuses.
+Meanwhile = Callable[[dict[str, Any]], object]
 
 
-def wait_for_all(pipeline: Pipeline, sent: list[Sent]) -> dict[str, Any]:
-    """Wait until each upload's run has ended; return their own statuses.
+class Operator:
+    """Sends back, every now and then, what was put aside.
 
     With calls that fail at random, some message of hundreds fails five times in a row.
     """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._looked_at = time.monotonic()
+
+    def look(self, statuses: dict[str, Any]) -> None:
+        del statuses
+        if time.monotonic() < self._looked_at + _LOOKS_S:
+            return
+        self._looked_at = time.monotonic()
+        if put_aside(self._pipeline):
+            with pytest.MonkeyPatch.context() as shell:
+                for name, value in self._pipeline.cloud.environment().items():
+                    shell.setenv(name, value)
+                redrive(_STACK, boto3.Session())
+
+
+def wait_for_all(
+    pipeline: Pipeline, sent: list[Sent], meanwhile: Meanwhile
+) -> dict[str, Any]:
+    """Wait until each upload's run has ended; return their own statuses."""
     deadline = time.monotonic() + _TIMEOUT_S
-    looked_at = time.monotonic()
     read: Read = {}
     while True:
-        if time.monotonic() > looked_at + _LOOKS_S:
-            send_back(pipeline)
-            looked_at = time.monotonic()
         pipeline.cloud.check()
         statuses = own_statuses(pipeline, read)
+        meanwhile(statuses)
         ended = {
             etag
             for etag, status in statuses.items()
@@ -255,20 +268,16 @@ def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> 
         started = time.monotonic()
         sent = [send(pipeline, f"{i}.csv", table(i), is_good=True) for i in range(50)]
         waiting: set[str] = set()
-        read: Read = {}
-        deadline = started + _TIMEOUT_S
-        while time.monotonic() < deadline:
-            statuses = own_statuses(pipeline, read)
+
+        def look(statuses: dict[str, Any]) -> None:
+            """Only look, but let the event of the first run that waits come again."""
             waits = [one for one in statuses.values() if "waiting" in one]
             if waits and not waiting:
                 come_again(pipeline, waits[0]["run_id"])
-            waiting |= {one["upload"]["etag"] for one in waits}
-            if len(statuses) == 50 and all(
-                State(one["state"]).is_final for one in statuses.values()
-            ):
-                break
-            time.sleep(1)
-        statuses = wait_for_all(pipeline, sent)
+            waiting.update(one["upload"]["etag"] for one in waits)
+
+        statuses = wait_for_all(pipeline, sent, look)
+        assert put_aside(pipeline) == {}
         assert {one["state"] for one in statuses.values()} == {"SUCCEEDED"}
         tries = proxy.calls.count("CreateTrainingJob")
         print(
@@ -276,7 +285,6 @@ def test_fifty_uploads_at_once_succeed_with_two_jobs_allowed(assembly: Path) -> 
             f"{len(waiting)} waited, {tries} tries to create a job"
         )
         assert len(waiting) > 10
-        assert put_aside(pipeline) == {}
         check_calls(proxy)
         assert tries < 50 * 8
 
@@ -286,6 +294,7 @@ def test_two_hundred_uploads_with_faults_are_all_accounted_for(
 ) -> None:
     with deployed(assembly, Chance, quota=8) as (pipeline, proxy):
         started = time.monotonic()
+        operator = Operator(pipeline)
         sent: list[Sent] = []
         statuses: dict[str, Any] = {}
         held, files = {}, set[str]()
@@ -298,7 +307,7 @@ def test_two_hundred_uploads_with_faults_are_all_accounted_for(
                 is_good = number % 2 == 0
                 body = table(number) if is_good else bad_table(number)
                 sent.append(send(pipeline, key, body, is_good=is_good))
-            statuses = wait_for_all(pipeline, sent)
+            statuses = wait_for_all(pipeline, sent, operator.look)
         ledger = Counter(statuses[upload.etag]["state"] for upload in sent)
         faults = sum(fault is not None for fault in proxy._faults.values())
         # of the second half: until then all parts had run, as many at a time

@@ -247,10 +247,12 @@ class Stage:
         keys = [item["Key"] for item in found.get("Contents", [])]
         self.forget(layout.run_status_key(record.run_id), *keys)
 
-    def publish(self, record: RunRecord, state: State, job_name: str) -> None:
+    def publish(
+        self, record: RunRecord, state: State, job_name: str, **figures: Any
+    ) -> None:
         """Let a run be in a state, as if said by a function."""
         self.unanswered(record)
-        status: Status = status_of_job(record, state, "made up", job_name)
+        status: Status = status_of_job(record, state, "made up", job_name, **figures)
         Outputs(self.s3, record.upload).publish(status)
 
     def state(self, record: RunRecord) -> State | None:

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from geoclusters import layout
-from geoclusters.status import State
+from geoclusters.status import End, State
 from tests.integration.permissions import ways
 from tests.integration.permissions.grants import Grant
 from tests.integration.permissions.stage import PLACES, STACK, TRAINING, Stage
@@ -31,8 +31,9 @@ REPORTED = (
 )
 MARKERS = "runs/*/announced-again"
 TOLD = {
-    State.SUCCEEDED: "runs/*/told-SUCCEEDED",
-    State.FAILED: "runs/*/told-FAILED",
+    End.SUCCEEDED: "runs/*/told-SUCCEEDED",
+    End.FAILED: "runs/*/told-FAILED",
+    End.PUT_ASIDE: "runs/*/told-PUT_ASIDE",
 }
 JOBS = f"training-job/{layout.job_name_prefix(STACK)}-*"
 FED_BY_RULES = ("IngestUploads", "RecordFailureFailures", "ReportModels")
@@ -123,14 +124,19 @@ NEEDED: Final[Mapping[str, Grants]] = {
     ),
     "notify": by(
         ways.a_success_is_told,
-        keys("GetObject", RUN_STATUSES, TOLD[State.SUCCEEDED]),
-        keys("PutObject", TOLD[State.SUCCEEDED]),
+        keys("GetObject", RUN_STATUSES, TOLD[End.SUCCEEDED]),
+        keys("PutObject", TOLD[End.SUCCEEDED]),
         on("TopicsRuns", "sns:Publish"),
     )
     | by(
         ways.a_failure_is_told,
-        keys("GetObject", TOLD[State.FAILED]),
-        keys("PutObject", TOLD[State.FAILED]),
+        keys("GetObject", TOLD[End.FAILED]),
+        keys("PutObject", TOLD[End.FAILED]),
+    )
+    | by(
+        ways.a_run_that_was_put_aside_is_told,
+        keys("GetObject", TOLD[End.PUT_ASIDE]),
+        keys("PutObject", TOLD[End.PUT_ASIDE]),
     )
     | by(
         ways.a_status_event_without_sense_waits,

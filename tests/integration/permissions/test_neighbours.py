@@ -32,12 +32,13 @@ KEYS: Final = {
     "announced": layout.announced_again_key(_RUN),
     "told success": layout.told_key(_RUN, "SUCCEEDED"),
     "told failure": layout.told_key(_RUN, "FAILED"),
+    "told aside": layout.told_key(_RUN, "PUT_ASIDE"),
     "status": "output/neighbours/status.json",
     "result": "output/neighbours/centroids.csv",
     "stranger": "elsewhere/neighbours.csv",
 }
 STATUSES: Final = {"status", "own status"}
-TOLD: Final = {"told success", "told failure"}
+TOLD: Final = {"told success", "told failure", "told aside"}
 
 READ: Final[dict[str, set[str]]] = {
     "ingest": {"upload", "record", *STATUSES},

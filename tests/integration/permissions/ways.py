@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from geoclusters import layout
 from geoclusters.aws.events import MOST_FAILURES, TrainingRequest
 from geoclusters.aws.upload import PartedUpload
-from geoclusters.status import State
+from geoclusters.status import PUT_ASIDE, End, State
 from local.sagemaker.aws import LOG_GROUP, METRICS
 from tests.integration.permissions.stage import PLACES, Stage, refusal
 from tests.sagemaker_settings import sagemaker_settings
@@ -259,17 +259,21 @@ def a_failure_is_recorded(stage: Stage) -> str:
 
 
 def a_success_is_told(stage: Stage) -> str:
-    return _tell(stage, State.SUCCEEDED)
+    return _tell(stage, State.SUCCEEDED, End.SUCCEEDED)
 
 
 def a_failure_is_told(stage: Stage) -> str:
-    return _tell(stage, State.FAILED)
+    return _tell(stage, State.FAILED, End.FAILED)
 
 
-def _tell(stage: Stage, state: State) -> str:
-    record = stage.another_run(f"told-{state.lower()}")
-    stage.publish(record, state, stage.job_name(record))
-    told = layout.told_key(record.run_id, state)
+def a_run_that_was_put_aside_is_told(stage: Stage) -> str:
+    return _tell(stage, State.FAILED, End.PUT_ASIDE, **{PUT_ASIDE: True})
+
+
+def _tell(stage: Stage, state: State, end: End, **figures: Any) -> str:
+    record = stage.another_run(f"told-{end.lower()}")
+    stage.publish(record, state, stage.job_name(record), **figures)
+    told = layout.told_key(record.run_id, end)
     stage.forget(told)
     key = layout.run_status_key(record.run_id)
     etag = stage.s3.head_object(Bucket=stage.bucket, Key=key)["ETag"].strip('"')

@@ -56,7 +56,12 @@ class Cloud:
             etag=answer["ETag"].strip('"'),
             sequencer=sequencer,
             size=len(data),
+            version_id=answer.get("VersionId"),
         )
+
+    def keep_versions(self) -> None:
+        versioning: Any = {"Status": "Enabled"}
+        self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=versioning)
 
     def prepare(self, upload: Upload) -> Outcome:
         return prepare_run(upload, s3=self.s3, sqs=self.sqs, settings=self.settings)

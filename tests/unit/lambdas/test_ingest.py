@@ -362,17 +362,13 @@ def test_an_older_event_that_comes_late_changes_nothing(cloud: Cloud) -> None:
 
 
 def test_an_upload_overwritten_by_the_same_bytes_ends_superseded(cloud: Cloud) -> None:
-    cloud.s3.put_bucket_versioning(
-        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
-    )
+    cloud.keep_versions()
     older = replace(cloud.upload(k="3"), version_id="an-earlier-version")
     assert cloud.prepare(older).state is State.SUPERSEDED
 
 
 def test_a_status_names_the_version_that_was_read(cloud: Cloud) -> None:
-    cloud.s3.put_bucket_versioning(
-        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
-    )
+    cloud.keep_versions()
     upload = cloud.upload()
     cloud.prepare(upload)
     head = cloud.s3.head_object(Bucket=BUCKET, Key=upload.key)
@@ -410,6 +406,35 @@ def test_an_encoded_key_is_decoded_where_no_such_object_exists(cloud: Cloud) -> 
         sequencer="01",
         size=upload.size,
     )
+    assert cloud.prepare(encoded).run_id == upload.run_id
+    assert cloud.status("a b")["state"] == "QUEUED"
+
+
+@pytest.mark.parametrize(
+    ("key", "moved"), [("a+b.csv", "a b.csv"), ("%41.csv", "A.csv")]
+)
+@pytest.mark.parametrize(
+    ("versions", "body"), [(True, TABLE), (False, "another table")]
+)
+def test_a_deleted_upload_is_not_taken_for_one_at_its_decoded_key(
+    cloud: Cloud, key: str, moved: str, versions: bool, body: str
+) -> None:
+    if versions:
+        cloud.keep_versions()
+    upload = cloud.upload(key=f"input/{key}")
+    cloud.s3.delete_object(Bucket=BUCKET, Key=upload.key)
+    cloud.upload(body, key=f"input/{moved}", sequencer="02")
+    assert cloud.prepare(upload).state is State.FAILED
+    status = cloud.status(key.removesuffix(".csv"))
+    assert (status["run_id"], status["state"]) == (upload.run_id, "FAILED")
+    assert "deleted before it was read" in status["message"]
+
+
+def test_an_encoded_key_is_decoded_where_its_very_version_stands(cloud: Cloud) -> None:
+    cloud.keep_versions()
+    upload = cloud.upload(key="input/a b.csv")
+    assert upload.version_id is not None
+    encoded = replace(upload, key="input/a+b.csv")
     assert cloud.prepare(encoded).run_id == upload.run_id
     assert cloud.status("a b")["state"] == "QUEUED"
 

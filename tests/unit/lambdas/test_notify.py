@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,9 +9,10 @@ from moto import mock_aws
 
 from geoclusters import layout
 from geoclusters.aws.outputs import Outputs
+from geoclusters.aws.queue import LaterError
 from geoclusters.environment import NotifySettings
 from geoclusters.run import RunRecord
-from geoclusters.status import State
+from geoclusters.status import PUT_ASIDE, End, State
 from lambdas.notify import handler as entry
 from lambdas.notify.message import message
 from lambdas.notify.tell import tell
@@ -51,13 +53,16 @@ class Cloud:
         etag: str = self.s3.head_object(Bucket=BUCKET, Key=key)["ETag"]
         return etag.strip('"')
 
-    def tell(self, run_id: str, etag: str | None = None) -> State | None:
+    def tell(
+        self, run_id: str, etag: str | None = None, left_s: float = 30
+    ) -> End | None:
         return tell(
             run_id,
             etag or self.etag(run_id),
             s3=self.s3,
             sns=self.sns,
             settings=self.settings,
+            seconds_left=lambda: left_s,
         )
 
     def heard(self) -> list[Any]:
@@ -65,6 +70,14 @@ class Cloud:
             QueueUrl=self.queue_url, MaxNumberOfMessages=10
         )
         return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+class Context:
+    """What Lambda hands to a handler."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 30_000
 
 
 @pytest.fixture
@@ -83,7 +96,7 @@ def test_a_run_that_ended_is_told_once(
     cloud: Cloud, record: RunRecord, state: State
 ) -> None:
     cloud.publish(record, state)
-    assert cloud.tell(record.run_id) is state
+    assert cloud.tell(record.run_id) is End(state)
     assert cloud.tell(record.run_id) is None
     (heard,) = cloud.heard()
     assert heard["Subject"] == f"geoclusters: {state} input/depots/hk.csv"
@@ -115,17 +128,69 @@ def test_the_event_of_an_earlier_status_tells_nothing(
     cloud.publish(record, State.FAILED)
     assert cloud.tell(record.run_id, earlier) is None
     assert cloud.heard() == []
-    assert cloud.tell(record.run_id) is State.FAILED
+    assert cloud.tell(record.run_id) is End.FAILED
 
 
-def test_a_run_that_was_put_aside_is_told_again_when_it_succeeds(
-    cloud: Cloud, record: RunRecord
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.FAILED])
+def test_a_run_that_was_put_aside_is_told_again_when_it_ends(
+    cloud: Cloud, record: RunRecord, state: State
 ) -> None:
-    cloud.publish(record, State.FAILED, figures={"put_aside": True})
-    assert cloud.tell(record.run_id) is State.FAILED
-    cloud.publish(record, State.SUCCEEDED)
-    assert cloud.tell(record.run_id) is State.SUCCEEDED
-    assert len(cloud.heard()) == 2
+    for _ in range(2):
+        cloud.publish(record, State.FAILED, figures={PUT_ASIDE: True})
+        cloud.tell(record.run_id)
+        cloud.publish(record, State.TRAINING)
+    assert [one["MessageAttributes"]["state"]["Value"] for one in cloud.heard()] == [
+        "FAILED"
+    ]
+    cloud.publish(record, state)
+    assert cloud.tell(record.run_id) is End(state)
+    assert cloud.tell(record.run_id) is None
+    (heard,) = cloud.heard()
+    assert heard["MessageAttributes"]["state"]["Value"] == state
+
+
+@pytest.mark.parametrize("operation", ["s3.PutObject", "sns.Publish"])
+def test_an_event_that_comes_again_meanwhile_waits(
+    cloud: Cloud, record: RunRecord, operation: str
+) -> None:
+    """It comes right before the first one reserves the run's end, or tells of it."""
+    cloud.publish(record, State.FAILED)
+    waited: list[LaterError] = []
+    service = cloud.s3 if operation.startswith("s3") else cloud.sns
+
+    def come_again(**_: Any) -> None:
+        service.meta.events.unregister(f"before-call.{operation}", come_again)
+        try:
+            cloud.tell(record.run_id)
+        except LaterError as later:
+            waited.append(later)
+
+    service.meta.events.register(f"before-call.{operation}", come_again)
+    try:
+        cloud.tell(record.run_id)
+    except LaterError as later:
+        waited.append(later)
+    assert [later.delay_s for later in waited] == [31]
+    assert cloud.tell(record.run_id) is None
+    assert len(cloud.heard()) == 1
+
+
+def test_what_was_reserved_and_never_told_is_told_by_the_next_one(
+    cloud: Cloud, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.publish(record, State.FAILED)
+    with monkeypatch.context() as patch:
+        patch.setattr("lambdas.notify.tell.message", lambda status: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            cloud.tell(record.run_id)
+    with pytest.raises(LaterError):
+        cloud.tell(record.run_id)
+    assert cloud.heard() == []
+    later = time.time() + 31
+    monkeypatch.setattr("lambdas.notify.told.time.time", lambda: later)
+    assert cloud.tell(record.run_id) is End.FAILED
+    assert cloud.tell(record.run_id) is None
+    assert len(cloud.heard()) == 1
 
 
 def test_a_message_leads_to_the_files(record: RunRecord) -> None:
@@ -189,5 +254,5 @@ def test_the_handler_tells_of_the_run_whose_status_was_written(
         "size": 1,
     }
     event = sqs_event({"detail": {"bucket": {"name": BUCKET}, "object": made}})
-    assert entry.handler(event, None) == {"batchItemFailures": []}
+    assert entry.handler(event, Context()) == {"batchItemFailures": []}
     assert len(cloud.heard()) == 1

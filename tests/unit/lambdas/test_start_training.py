@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -209,6 +210,20 @@ def test_without_room_the_run_waits_longer_each_time(
     assert status["waiting"] == {"since": "2023-11-14T22:13:15+00:00", "tries": 9}
     assert "9 tries so far" in status["message"]
     assert "waiting since 2023-11-14T22:13:15" in status["message"]
+
+
+def test_runs_that_wait_for_the_same_quota_come_back_at_different_moments(
+    s3: Any, record: RunRecord
+) -> None:
+    random.seed(6)
+    delays = []
+    for _ in range(40):
+        with pytest.raises(LaterError) as later:
+            start(s3, record, SageMaker(("ThrottlingException", "Rate")), tries=9)
+        delays.append(later.value.delay_s)
+    assert len(set(delays)) > 20
+    assert 225 <= min(delays) < 250
+    assert 350 < max(delays) <= 375
 
 
 def test_waiting_is_bounded(s3: Any, record: RunRecord) -> None:

@@ -102,8 +102,8 @@ class Cloud:
         status = HandMade(upload=record.upload, state=state, message=message)
         Outputs(self.s3, record.upload).publish(status)
 
-    def status(self) -> Any:
-        key = "output/depots/hk/status.json"
+    def status(self, folder: str = "depots/hk") -> Any:
+        key = f"output/{folder}/status.json"
         return json.loads(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
     def answer_letters(self) -> list[Outcome]:
@@ -191,6 +191,21 @@ def test_an_upload_that_nobody_could_read_is_answered_too(
     cloud.send("uploads_dead_letters", uploaded(make_upload()))
     assert len(cloud.answer_letters()) == 1
     assert cloud.status()["put_aside"] is True
+
+
+@pytest.mark.parametrize(("taken", "folder"), [(True, "a b"), (False, "a+b")])
+def test_an_upload_is_answered_where_ingest_took_it_to_be(
+    cloud: Cloud, make_upload: Callable[..., Upload], taken: bool, folder: str
+) -> None:
+    encoded = make_upload(key="input/a+b.csv")
+    if taken:
+        reading = HandMade(upload=encoded.decoded, state=State.QUEUED, message="")
+        Outputs(cloud.s3, encoded.decoded).publish(reading)
+    cloud.send("uploads_dead_letters", uploaded(encoded))
+    cloud.answer_letters()
+    assert cloud.status(folder)["put_aside"] is True
+    answer = cloud.s3.list_objects_v2(Bucket=BUCKET, Prefix="output/")
+    assert answer["KeyCount"] == 1
 
 
 def test_a_dead_letter_is_answered_once(cloud: Cloud, record: RunRecord) -> None:

@@ -243,6 +243,27 @@ def test_objects_on_disk_raise_events_too(cloud: Cloud) -> None:
     assert stored == [b"table"]
 
 
+def test_the_events_of_objects_name_their_versions(cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_notification_configuration(
+        Bucket="versions", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    names = {"bucket": {"name": ["versions"]}}
+    url = _queue_behind_a_rule(cloud, {"source": ["aws.s3"], "detail": names})
+
+    s3.put_object(Bucket="versions", Key="a", Body=b"1")
+    (message,) = _receive(cloud, url)
+    assert "version-id" not in message["detail"]["object"]
+
+    s3.put_bucket_versioning(
+        Bucket="versions", VersioningConfiguration={"Status": "Enabled"}
+    )
+    made = s3.put_object(Bucket="versions", Key="a", Body=b"1")
+    (message,) = _receive(cloud, url)
+    assert message["detail"]["object"]["version-id"] == made["VersionId"]
+
+
 def trust(cloud: Cloud) -> ssl.SSLContext:
     """Trust what the cloud's environment says, and nothing else."""
     return ssl.create_default_context(cafile=cloud.environment()["AWS_CA_BUNDLE"])
