@@ -70,6 +70,26 @@ INGEST_BAD: Final = Calls(
     after_faults=_HIDING,
 )
 
+#: Where the key is too long for its outputs.
+INGEST_REJECTED: Final = Calls(
+    always=frozenset(
+        {
+            "GetObject output/*/*/status.json",
+            "PutObject output/*/*/status.json",
+            *_RUN_STATUS,
+            "GetObject runs/*/run.json",
+            "GetObject input/*.csv",
+        }
+    ),
+    after_faults=_HIDING,
+)
+
+#: Of an upload that was overwritten before it was read.
+INGEST_SUPERSEDED: Final = Calls(
+    always=frozenset({*_RUN_STATUS, "GetObject output/*/status.json"}),
+    after_faults=_HIDING,
+)
+
 INGEST_PARAMETERS: Final = Calls(
     always=INGEST_BAD.always - {"GetObject input/*.csv"}, after_faults=_HIDING
 )
@@ -106,6 +126,14 @@ RECORD_FAILURE: Final = Calls(
     always=frozenset({*_OUTPUT_STATUS, *_RUN_STATUS, "GetObject runs/*/run.json"}),
     after_faults=_HIDING,
 )
+
+#: Of a run whose upload was overwritten meanwhile.
+_SUPERSEDED: Final = frozenset(
+    {*_RUN_STATUS, "GetObject output/*/status.json", "GetObject runs/*/run.json"}
+)
+RECORD_FAILURE_SUPERSEDED: Final = Calls(_SUPERSEDED, after_faults=_HIDING)
+START_TRAINING_SUPERSEDED: Final = Calls(_SUPERSEDED, after_faults=_HIDING)
+REPORT_SUPERSEDED: Final = Calls(_SUPERSEDED, after_faults=_HIDING)
 
 REPORT: Final = Calls(
     always=frozenset(
@@ -147,6 +175,25 @@ REPORT_REFINED: Final = Calls(
         "HeadObject output/*/trained_centroids.csv",
         "PutObject output/*/trained_centroids.csv",
     },
+    after_faults=_HIDING,
+)
+
+
+REPORT_WITHOUT_BORDERS: Final = Calls(
+    always=REPORT.always | {"GetObject boundaries/nowhere.geojson"},
+    after_faults=_HIDING,
+)
+
+#: Of a model whose job isn't Completed yet.
+REPORT_LATER: Final = Calls(
+    always=frozenset(
+        {
+            "GetObject output/*/status.json",
+            "GetObject runs/*/run.json",
+            "DescribeTrainingJob",
+            *_HIDING,
+        }
+    ),
     after_faults=_HIDING,
 )
 

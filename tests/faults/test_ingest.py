@@ -15,6 +15,7 @@ from geoclusters.run import Upload
 from tests.faults import calls
 from tests.faults.calls import Calls
 from tests.faults.function import Function
+from tests.faults.proxy import Fault
 from tests.faults.trying import TABLE, check_status, ingest_settings, try_all
 from tests.faults.world import World
 
@@ -164,4 +165,58 @@ def test_parameters_are_answered(world: World, function: Function) -> None:
         name="parameters-{}.json",
         body=b'{"k": 4}',
         only=lambda call: call.startswith("PutObject"),
+    )
+
+
+def test_a_key_that_is_too_long_is_answered(world: World, function: Function) -> None:
+    try_ingest(
+        world,
+        function,
+        calls.INGEST_REJECTED,
+        answered(world, "FAILED"),
+        name="n" * 980 + "{}.csv",
+        only=lambda call: call.startswith("PutObject"),
+    )
+
+
+def test_an_older_upload_gives_way(world: World, function: Function) -> None:
+    numbers = itertools.count()
+    older: Any = None
+
+    def prepare() -> Any:
+        nonlocal older
+        key = f"{layout.INPUT_PREFIX}overwritten-{next(numbers)}.csv"
+        event, newer = (
+            world.created(key, TABLE),
+            world.created(key, TABLE + b"90,1,1\n", "0B"),
+        )
+        assert "error" not in function.invoke(world.received("uploads_queue", newer))
+        world.empty("jobs_queue")
+        older = object_created(event)
+        return world.received("uploads_queue", event)
+
+    def check(_: Any) -> None:
+        status = world.document(layout.run_status_key(older.run_id))
+        assert status["state"] == "SUPERSEDED"
+        shown = check_status(world, older.output_prefix)
+        assert shown["run_id"] != older.run_id
+        assert shown["state"] == "QUEUED"
+        assert world.count("jobs_queue") == 0
+
+    cases = try_all(
+        world, function, calls.INGEST_SUPERSEDED, prepare=prepare, check=check
+    )
+    print(f"{cases} cases")
+
+
+def test_a_message_comes_back_though_it_could_not_be_hidden(
+    world: World, function: Function
+) -> None:
+    try_ingest(
+        world,
+        function,
+        calls.INGEST,
+        checked_run(world),
+        name="unhidden-{}.csv",
+        amid=Fault("SendMessage", 1, after=False, kind="error"),
     )

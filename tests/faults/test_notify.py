@@ -18,7 +18,7 @@ from geoclusters.status import PUT_ASIDE, End, State, Status
 from tests.faults import calls
 from tests.faults.calls import Calls
 from tests.faults.function import Function
-from tests.faults.proxy import FaultProxy, Meanwhile
+from tests.faults.proxy import Fault, FaultProxy, Meanwhile
 from tests.faults.trying import (
     as_training,
     try_all,
@@ -93,6 +93,15 @@ def ended(world: World, record: RunRecord, end: End) -> Any:
     )
 
 
+def told_of(world: World, record: RunRecord, state: State) -> None:
+    """Hold that a run was told of."""
+    told = world.take("told_queue")
+    assert told  # twice, where it can't be known that it was told
+    for message in told:
+        said = json.loads(message["Message"])
+        assert (said["run_id"], said["state"]) == (record.run_id, state)
+
+
 @pytest.mark.parametrize(
     ("end", "known", "only"),
     [
@@ -114,20 +123,27 @@ def test_the_end_of_a_run_is_told(
     def prepare() -> Any:
         return ended(world, trained, end)
 
-    def check(_: Any) -> None:
-        told = world.take("told_queue")
-        assert told  # twice, where it can't be known that it was told
-        for message in told:
-            said = json.loads(message["Message"])
-            assert (said["run_id"], said["state"]) == (trained.run_id, state)
-
     cases = try_all(
         world,
         function,
         known,
         prepare=prepare,
-        check=check,
+        check=lambda _: told_of(world, trained, state),
         only=lambda call: only in call,
+    )
+    print(f"{cases} cases")
+
+
+def test_what_could_not_be_told_comes_back_though_it_could_not_be_hidden(
+    world: World, trained: RunRecord, function: Function
+) -> None:
+    cases = try_all(
+        world,
+        function,
+        calls.NOTIFY,
+        prepare=lambda: ended(world, trained, End.FAILED),
+        check=lambda _: told_of(world, trained, State.FAILED),
+        amid=Fault("Publish", 1, after=False, kind="error"),
     )
     print(f"{cases} cases")
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,15 +14,20 @@ from geoclusters.environment import (
 )
 from geoclusters.prices import Prices
 from geoclusters.run import RunRecord
+from lambdas.start_training.request import training_request
 from local.cloud import REPORT_PYTHON
 from tests.faults import calls
 from tests.faults.calls import Calls
 from tests.faults.function import Function
 from tests.faults.proxy import Fault
 from tests.faults.trying import (
+    TRAINED_PREFIX,
     as_training,
+    check_overtaken,
     check_status,
     job_of,
+    overtaken,
+    start_training_settings,
     try_all,
 )
 from tests.faults.world import BUCKET, World
@@ -69,25 +75,26 @@ def function(world: World) -> Iterator[Function]:
         yield function
 
 
+def modelled(world: World, record: RunRecord, job_name: str = "") -> Any:
+    """Let a run be in training; return the event of its model."""
+    as_training(world, record, job_name)
+    made = {
+        "key": layout.model_key(record.run_id, job_name or job_of(record)),
+        "etag": "0",
+        "sequencer": "0B",
+        "size": 1,
+    }
+    return world.received(
+        "models_queue", {"detail": {"bucket": {"name": BUCKET}, "object": made}}
+    )
+
+
 def try_report(
     world: World, trained: RunRecord, function: Function, known: Calls, **options: Any
 ) -> int:
     """Let each call of the report fail, as `try_all` does."""
     prefix = trained.upload.output_prefix
-    job_name = job_of(trained)
-    made = {
-        "key": layout.model_key(trained.run_id, job_name),
-        "etag": "0",
-        "sequencer": "0B",
-        "size": 1,
-    }
     reference: dict[str, bytes] = {}
-
-    def prepare() -> Any:
-        as_training(world, trained)
-        return world.received(
-            "models_queue", {"detail": {"bucket": {"name": BUCKET}, "object": made}}
-        )
 
     def check(_: Any) -> None:
         status = check_status(world, prefix)
@@ -104,7 +111,14 @@ def try_report(
                 body = world.read(prefix + name)
                 assert body == reference.setdefault(name, body)
 
-    return try_all(world, function, known, prepare=prepare, check=check, **options)
+    return try_all(
+        world,
+        function,
+        known,
+        prepare=lambda: modelled(world, trained),
+        check=check,
+        **options,
+    )
 
 
 def test_a_model_becomes_results(
@@ -114,15 +128,24 @@ def test_a_model_becomes_results(
     print(f"{cases} cases")
 
 
+@contextmanager
+def asked_for(world: World, record: RunRecord, **parameters: str) -> Iterator[None]:
+    """Have the run's owner ask for more, for a while."""
+    key = layout.run_record_key(record.run_id)
+    changed: Any = replace(record, **parameters)  # type: ignore[arg-type]
+    world.put(key, changed.to_json().encode())
+    try:
+        yield
+    finally:
+        world.put(key, record.to_json().encode())
+
+
 def test_refined_centroids_within_borders_are_told(
     world: World, trained: RunRecord, function: Function
 ) -> None:
     world.put(layout.BOUNDARIES_PREFIX + "areas.geojson", AREAS.encode())
-    asked_for = replace(trained, refine="always", boundary="areas.geojson")
-    key = layout.run_record_key(trained.run_id)
-    world.put(key, asked_for.to_json().encode())
-    try:
-        known = calls.REPORT_REFINED
+    known = calls.REPORT_REFINED
+    with asked_for(world, trained, refine="always", boundary="areas.geojson"):
         cases = try_report(
             world,
             trained,
@@ -130,10 +153,51 @@ def test_refined_centroids_within_borders_are_told(
             known,
             only=lambda call: call in known.always - calls.REPORT.always,
         )
-        prefix = trained.upload.output_prefix
-        assert b"North" in world.read(prefix + "centroids.csv")
-    finally:
-        world.put(key, trained.to_json().encode())
+    prefix = trained.upload.output_prefix
+    assert b"North" in world.read(prefix + "centroids.csv")
+    print(f"{cases} cases")
+
+
+def test_borders_that_are_not_there_are_told(
+    world: World, trained: RunRecord, function: Function
+) -> None:
+    with asked_for(world, trained, boundary="nowhere.geojson"):
+        cases = try_report(
+            world,
+            trained,
+            function,
+            calls.REPORT_WITHOUT_BORDERS,
+            only=lambda call: "boundaries/" in call,
+        )
+    (warning,) = world.document(layout.run_status_key(trained.run_id))["warnings"]
+    assert "nowhere.geojson" in warning
+    print(f"{cases} cases")
+
+
+def test_a_model_waits_for_its_job(
+    world: World, trained: RunRecord, function: Function
+) -> None:
+    job_name = layout.job_name(TRAINED_PREFIX, trained.run_id, 99_999)
+    settings = start_training_settings(world)
+    request: Any = training_request(trained, job_name, settings)
+    request["HyperParameters"]["epochs"] = "1000000"
+    world.sagemaker.create_training_job(**request)
+
+    def check(_: Any) -> None:
+        status = check_status(world, trained.upload.output_prefix)
+        assert (status["state"], status["training_job"]) == ("TRAINING", job_name)
+
+    cases = try_all(
+        world,
+        function,
+        calls.REPORT_LATER,
+        prepare=lambda: modelled(world, trained, job_name),
+        check=check,
+        # Each message has an id of its own.
+        done=lambda answer: bool(answer.get("result", {}).get("batchItemFailures")),
+    )
+    world.stop_job(job_name)
+    world.wait_for_job(job_name)
     print(f"{cases} cases")
 
 
@@ -164,5 +228,31 @@ def test_what_can_not_be_discarded_keeps_nothing_from_coming(
         calls.REPORT_IN_PARTS,
         only=lambda call: call.startswith("Abort"),
         amid=part,
+    )
+    print(f"{cases} cases")
+
+
+def test_a_model_comes_back_though_it_could_not_be_hidden(
+    world: World, trained: RunRecord, function: Function
+) -> None:
+    places = Fault("GetObject runs/*/places/part-*.npy", 1, after=False, kind="error")
+    cases = try_report(world, trained, function, calls.REPORT, amid=places)
+    print(f"{cases} cases")
+
+
+def test_a_model_of_an_older_upload_gives_way(
+    world: World, trained: RunRecord, function: Function
+) -> None:
+    def prepare() -> Any:
+        event = modelled(world, trained)
+        overtaken(world, trained)
+        return event
+
+    cases = try_all(
+        world,
+        function,
+        calls.REPORT_SUPERSEDED,
+        prepare=prepare,
+        check=lambda _: check_overtaken(world, trained),
     )
     print(f"{cases} cases")

@@ -12,7 +12,9 @@ from tests.faults.function import Function
 from tests.faults.trying import (
     JOB_PREFIX,
     as_training,
+    check_overtaken,
     check_status,
+    overtaken,
     start_training_settings,
     try_all,
 )
@@ -152,5 +154,27 @@ def test_start_training_puts_aside_what_fails_again_and_again(
     with Function(world, _HANDLER, settings) as function:
         cases = try_all(
             world, function, calls.START_TRAINING_NEVER, prepare=prepare, check=check
+        )
+    print(f"{cases} cases")
+
+
+def test_start_training_of_an_older_upload_gives_way(
+    world: World, trained: RunRecord
+) -> None:
+    attempt = next(_NUMBERS)
+
+    def prepare() -> Any:
+        unanswered(world, trained)
+        overtaken(world, trained)
+        return message(world, trained, attempt)
+
+    settings = start_training_settings(world)
+    with Function(world, _HANDLER, settings) as function:
+        cases = try_all(
+            world,
+            function,
+            calls.START_TRAINING_SUPERSEDED,
+            prepare=prepare,
+            check=lambda _: check_overtaken(world, trained),
         )
     print(f"{cases} cases")

@@ -196,3 +196,22 @@ def as_training(world: World, record: RunRecord, job_name: str = "") -> None:
         },
     )
     Outputs(world.s3, record.upload).publish(status)
+
+
+def overtaken(world: World, record: RunRecord) -> None:
+    """Have a newer upload be answered where the run would be."""
+    newer = replace(record.upload, sequencer="0F")
+    world.forget(layout.run_status_key(newer.run_id))
+    status = Status(upload=newer, state=State.QUEUED, message="a newer one")
+    Outputs(world.s3, newer).publish(status)
+
+
+def check_overtaken(world: World, record: RunRecord) -> None:
+    """Hold that a run gave way to a newer one, and says so."""
+    own = check_status(world, layout.run_prefix(record.run_id))
+    assert own["state"] == State.SUPERSEDED
+    shown = check_status(world, record.upload.output_prefix)
+    assert shown["message"] == "a newer one"
+    assert world.keys(record.upload.output_prefix) == [
+        record.upload.output_prefix + layout.STATUS_NAME
+    ]
