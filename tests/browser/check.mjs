@@ -289,6 +289,8 @@ export const settle = (page) =>
     for (let before = null; before !== where(); ) {
       before = where();
       await new Promise((done) => setTimeout(done, 200));
+      // A busy machine may have drawn nothing in that time.
+      for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
     }
   });
 
