@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple, NoReturn
@@ -66,7 +66,7 @@ ONE_COLUMN_NAMES: Final = (
     *("geolocalización", "geolocalizacion", "ubicación", "ubicacion", "coordonnées"),
     *("coordonnees", "coordonneesgps", "coordonnéesgps", "géolocalisation", "geo"),
     *("coordonnéesgéographiques", "koordinaten", "geokoordinaten", "gpskoordinaten"),
-    *("coordinate", "coordinategps", "coördinaten", "coordenada", "座標", "坐标"),
+    *("coordinategps", "coördinaten", "coordenada", "座標", "坐标"),
     *("coord", "geocodedcolumn", "georeference", "geometrywkt", "wktgeometry"),
     *("wktgeom", "geomwkt", "localização", "localizacao", "經緯度", "经纬度"),
     *("координаты", "좌표"),
@@ -90,21 +90,23 @@ NORTHING_EASTING_NAMES: Final = (
     *(("wgs84y", "wgs84x"), ("yutmetrs89", "xutmetrs89"), ("yetrs89", "xetrs89")),
     *(("n", "e"), ("y坐标", "x坐标"), ("y座標", "x座標")),
 )
-#: What stands behind a coordinate in columns of their own, each named by the axis and
-#: one of these words: `lat_min`.
+#: The words for the axes in names of what stands beside a coordinate (`lat_min`), …
 _AXES: Final = (
     ("latitude", "latitud", "latitudine", "lat"),
     ("longitude", "longitud", "longitudine", "long", "lon", "lng"),
 )
-_MINUTES: Final = ("min", "mins", "minute", "minutes", "minutos", "minuti", "m", "mm")
-_SECONDS: Final = ("sec", "secs", "second", "seconds", "segundos", "secondi", "s", "ss")
+#: … and those for what it is.
+_MINUTES: Final = ("min", "mins", "minute", "minutes", "minutos", "minuti")
+_SECONDS: Final = ("sec", "secs", "second", "seconds", "segundos", "secondi")
 _HEMISPHERE: Final = ("dir", "direction", "ref", "hem", "hemisphere", "hemisferio")
-_HEMISPHERES: Final = (("ns", "nsindicator"), ("ew", "ewindicator"))
-#: A hemisphere in brackets behind a name; North and East need no mention.
-_SOUTH: Final = re.compile(r"[(\[] *°? *(?:S|SOUTH|SUR|SUD) *[)\]]$")
-_WEST: Final = re.compile(r"[(\[] *°? *(?:W|WEST|OESTE|OUEST) *[)\]]$")
-#: (In German O is East.)
-_ROMANCE_WEST: Final = re.compile(r"^LONGITUD.*[(\[] *°? *O *[)\]]$")
+#: Names of hemispheres that don't name the coordinate: they stand behind it.
+_HEMISPHERES_BEHIND: Final = (("ns", "nsindicator"), ("ew", "ewindicator"))
+#: A hemisphere in brackets behind a name; North and East need no mention, and O is West
+#: in some languages, East in others.
+_SOUTH: Final = re.compile(r"\( *°? *(?:S|SOUTH|SUR|SUD) *\)$")
+_WEST: Final = re.compile(
+    r"\( *°? *(?:W|WEST|OESTE|OUEST) *\)$|^LONGITUD(?:INE)?\b.*\( *°? *O *\)$"
+)
 
 #: So many columns are named in a message.
 _MOST_SHOWN: Final = 20
@@ -140,8 +142,16 @@ _SEPARATORS: Final = re.compile("[\\s_.,/#:*@°'\"\u200b\ufeff-]+")
 _TWO_NUMBERS: Final = re.compile(r"[0-9][\s,;]+[+-]?[0-9.]")
 #: … and these are units of other numbers than degrees.
 _OTHER_ANGLES: Final = re.compile(r"[(\[] *(?:rad|radians?|gon) *[)\]]$", re.IGNORECASE)
-#: `x_y`, as the name of one column or a part of it.
-_X_Y: Final = re.compile(r"(?<![a-z])x[^a-z]*y(?![a-z])")
+#: Words by which the name of a column with both tells what stands first: `(lon, lat)`,
+#: `x_y`, `lonlat`.
+_LATITUDE_ORDER: Final = frozenset(
+    {*_AXES[0], "breite", "breitengrad", "northing", "hochwert", "y"}
+)
+_LONGITUDE_ORDER: Final = frozenset(
+    {*_AXES[1], "länge", "laenge", "längengrad", "easting", "rechtswert", "x"}
+)
+_LONGITUDE_LATITUDE: Final = re.compile(f"(?:{'|'.join(_AXES[1])})lat|xy$")
+_NO_LETTERS: Final = re.compile(r"[\W\d_]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,17 +177,24 @@ class Family(IntEnum):
     NORTHING_EASTING = 2
 
 
-class Rest(NamedTuple):
-    """What belongs behind the text of a coordinate."""
+class Beside(NamedTuple):
+    """What belongs to a coordinate and stands beside its column."""
 
-    #: Positions of the columns with minutes, and seconds.
-    minutes: tuple[int, ...] = ()
-    #: Position of the column with the hemisphere, if there is one.
-    hemisphere: tuple[int, ...] = ()
-    #: The hemisphere's letter, where the coordinate's own column is named by it.
+    #: Positions of columns.
+    minutes: int | None = None
+    seconds: int | None = None
+    hemisphere: int | None = None
+    #: The hemisphere's letter, S or W, where the coordinate's own name has it.
     letter: str = ""
-    #: The names of these columns.
-    names: tuple[str, ...] = ()
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """The positions of the columns, in this order."""
+        columns = (self.minutes, self.seconds, self.hemisphere)
+        return tuple(position for position in columns if position is not None)
+
+
+NOTHING_BESIDE: Final = (Beside(), Beside())
 
 
 class Candidate(NamedTuple):
@@ -189,26 +206,27 @@ class Candidate(NamedTuple):
     names: tuple[str, ...]
     #: Whether the owner of the table named them.
     is_given: bool
-    #: What belongs to latitude and to longitude; empty if nothing does.
-    rests: tuple[Rest, ...] = ()
+    #: What may belong to latitude, and what to longitude.
+    beside: tuple[Beside, Beside] = NOTHING_BESIDE
 
     @property
     def needed(self) -> tuple[int, ...]:
         """The positions of all columns that are read: coordinates first."""
-        behind = (position for rest in self.rests for position in rest[0] + rest[1])
-        return (*self.positions, *behind)
+        latitude, longitude = self.beside
+        return (*self.positions, *latitude.positions, *longitude.positions)
 
     @property
     def longitude_first(self) -> bool:
         """Whether the name of the one column says so: `(lon, lat)`."""
         name = unicodedata.normalize("NFKC", self.names[0]).casefold()
+        words = _NO_LETTERS.split(name)
         latitude, longitude = (
-            _LATITUDE_WORDS.search(name),
-            _LONGITUDE_WORDS.search(name),
+            next((i for i, word in enumerate(words) if word in axis), None)
+            for axis in (_LATITUDE_ORDER, _LONGITUDE_ORDER)
         )
-        if latitude and longitude:
-            return longitude.start() < latitude.start()
-        return name.startswith(("lon", "lng")) or _X_Y.search(name) is not None
+        if latitude is not None and longitude is not None:
+            return longitude < latitude
+        return _LONGITUDE_LATITUDE.match("".join(words)) is not None
 
 
 class Header:
@@ -238,7 +256,8 @@ class Header:
             return  # as most rows of a table, which might all be its header
         for pair in self._pairs(hints):
             found = self._candidate(Family.LATITUDE_LONGITUDE, *pair, is_given=is_given)
-            yield found._replace(rests=self._rests(pair))
+            # What the owner names is whole as it is.
+            yield found if is_given else found._replace(beside=self._beside(pair))
         if is_given:
             return
         for name in filter(self._is_one, ONE_COLUMN_NAMES):
@@ -335,39 +354,39 @@ class Header:
         ]
         return together or pairs
 
-    def _rests(self, pair: tuple[int, int]) -> tuple[Rest, ...]:
-        rests = tuple(self._rest(axis, position) for axis, position in enumerate(pair))
-        return rests if any(rest != Rest() for rest in rests) else ()
-
-    def _rest(self, axis: int, position: int) -> Rest:
-        """Return what may belong to latitude (0) or longitude (1)."""
-        words = _AXES[axis]
-        minutes = self._first_of(f"{word}{end}" for word in words for end in _MINUTES)
-        seconds = self._first_of(f"{word}{end}" for word in words for end in _SECONDS)
-        letters = _HEMISPHERES[axis]
-        hemisphere = self._first_of(
-            (
-                *letters,
-                *(
-                    f"{word}{end}"
-                    for word in words
-                    for end in (letters[0], *_HEMISPHERE)
-                ),
-            )
+    def _beside(self, pair: tuple[int, int]) -> tuple[Beside, Beside]:
+        """Return what may belong to two columns, by the names of the others."""
+        latitude, longitude = pair
+        south, west = (self.names[i].strip().upper() for i in pair)
+        return (
+            self._of_axis(0, latitude, "S" if _SOUTH.search(south) else ""),
+            self._of_axis(1, longitude, "W" if _WEST.search(west) else ""),
         )
-        name = self.names[position].strip().upper()
-        if axis == 0:
-            letter = "S" if _SOUTH.search(name) else ""
-        else:
-            letter = "W" if _WEST.search(name) or _ROMANCE_WEST.search(name) else ""
-        if minutes:
-            minutes += seconds
-        names = tuple(self.names[i] for i in minutes + hemisphere)
-        return Rest(minutes, hemisphere, letter, names)
 
-    def _first_of(self, names: Iterable[str]) -> tuple[int, ...]:
+    def _of_axis(self, axis: int, position: int, letter: str) -> Beside:
+        words = _AXES[axis]
+        minutes = self._first_of(words, _MINUTES)
+        seconds = self._first_of(words, _SECONDS)
+        if self.plain[position] in {f"{word}d" for word in words}:
+            minutes = self._first_of(words, ("m", "mm"))
+            seconds = self._first_of(words, ("s", "ss"))
+        if minutes is None or self._first_of(words, ("max",)) is not None:
+            minutes = seconds = None  # `lat_min` beside `lat_max` is an end of a box
+        names = _HEMISPHERES_BEHIND[axis]
+        hemisphere = self._first_of(words, (names[0], *_HEMISPHERE))
+        if hemisphere is None:
+            last = max(i for i in (position, minutes, seconds) if i is not None)
+            behind = (last + 1, last + 2)  # or behind both coordinates
+            found = [
+                i for i in behind if self.plain[i : i + 1] in [(n,) for n in names]
+            ]
+            hemisphere = next(iter(found), None)
+        return Beside(minutes, seconds, hemisphere, letter)
+
+    def _first_of(self, words: Sequence[str], ends: Sequence[str]) -> int | None:
         """Return the position of the first of some names that is one column's."""
-        return next((tuple(self._positions[n]) for n in names if self._is_one(n)), ())
+        names = (f"{word}{end}" for word in words for end in ends)
+        return next((self._positions[n][0] for n in names if self._is_one(n)), None)
 
     def _found(self, given: str | None, usual: Sequence[str]) -> list[int]:
         if given is None:

@@ -5,7 +5,7 @@ first rows. A `Reading` is what came out, and reads the rest.
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from geoclusters.errors import quoted, shown
-from geoclusters.tables import notation, pairs
-from geoclusters.tables.columns import Candidate, Family, Rest
+from geoclusters.tables import beside, notation, pairs
+from geoclusters.tables.columns import NOTHING_BESIDE, Candidate, Family
 from geoclusters.tables.projection import Projection
 
 Numbers = NDArray[np.float64]
@@ -84,14 +84,19 @@ class Reading:
     def is_plain(self) -> bool:
         """Whether there are two columns of decimal numbers."""
         is_two = len(self.columns.positions) == 2
-        return is_two and not self.columns.rests and not self.is_sexagesimal
+        return is_two and not self._has_beside and not self.is_sexagesimal
+
+    @property
+    def _has_beside(self) -> bool:
+        return self.columns.beside != NOTHING_BESIDE
 
     @property
     def notation(self) -> str:
         """What the numbers are, for people."""
         if self.projection is not None and not self.projection.is_geographic:
             return "projected"
-        if self.is_sexagesimal:
+        has_minutes = any(each.minutes is not None for each in self.columns.beside)
+        if self.is_sexagesimal or has_minutes:
             return "degrees, minutes, seconds"
         return "decimal degrees"
 
@@ -117,6 +122,10 @@ class Reading:
         if self.projection is None or self.projection.is_geographic:
             latitude = notation.degrees(first, "latitude")
             longitude = notation.degrees(second, "longitude")
+            if self._has_beside:
+                latitude, longitude = beside.complete(
+                    (latitude, longitude), self.columns.beside, texts[2:]
+                )
         else:
             latitude, longitude = (
                 notation.large_numbers(first),
@@ -139,7 +148,7 @@ class Reading:
     def two(self, texts: Sequence[pl.Series]) -> tuple[pl.Series, pl.Series]:
         """Return the texts of latitude, or y, and of longitude, or x."""
         if len(self.columns.positions) == 2:
-            return _joined(self.columns, texts)
+            return texts[0], texts[1]
         split = pairs.split(texts[0], self.form)
         if self.longitude_first:
             return split.second, split.first
@@ -180,58 +189,21 @@ def judge(
     """
     if columns.family is Family.ONE_COLUMN:
         return _judge_one(columns, texts[0], projection)
-    if projection is not None and not projection.is_geographic:
-        columns = columns._replace(rests=())
-    columns = _without_strangers(columns, texts)
-    return _judge_two(columns, _joined(columns, texts), projection, "")
-
-
-def _joined(
-    columns: Candidate, texts: Sequence[pl.Series]
-) -> tuple[pl.Series, pl.Series]:
-    """Return texts of latitude and longitude, with what belongs to them behind."""
-    behind = iter(texts[2:])
-    rests = columns.rests or (Rest(), Rest())
-    latitude, longitude = (
-        _with_rest(text, rest, behind)
-        for text, rest in zip(texts[:2], rests, strict=True)
+    alone = columns._replace(beside=NOTHING_BESIDE)
+    judged = _judge_two(alone, (texts[0], texts[1]), projection, "")
+    if judged.quality is not Quality.DEGREES or columns.beside == NOTHING_BESIDE:
+        return judged
+    latitude = notation.degrees(texts[0], "latitude")
+    longitude = notation.degrees(texts[1], "longitude")
+    fitting = beside.fitting((latitude, longitude), columns.beside, texts[2:])
+    if fitting == NOTHING_BESIDE:
+        return judged
+    reading = replace(
+        judged.reading,
+        columns=columns._replace(beside=fitting),
+        why=f"{judged.reading.why}, with {beside.in_words(fitting)}",
     )
-    return latitude, longitude
-
-
-def _with_rest(text: pl.Series, rest: Rest, behind: Iterator[pl.Series]) -> pl.Series:
-    if rest == Rest():
-        return text
-    # (what is blank between others is nought: `22`, ``, `36`)
-    minutes = [next(behind).fill_null("0") for _ in rest.minutes]
-    hemisphere = [next(behind) for _ in rest.hemisphere]
-    pieces = pl.DataFrame(
-        {str(i): each for i, each in enumerate((text, *minutes, *hemisphere))}
-    )
-    whole = pl.concat_str(
-        pl.all(), pl.lit(rest.letter), separator=" ", ignore_nulls=True
-    )
-    joined = pieces.select(pl.when(pl.col("0").is_not_null()).then(whole))
-    return joined.to_series().str.strip_chars()
-
-
-def _without_strangers(columns: Candidate, texts: Sequence[pl.Series]) -> Candidate:
-    """Return columns without what seems to belong to them, but makes no coordinates.
-
-    `lat_min` may be the southern end of a box, and `ns` anything.
-    """
-    bare = columns._replace(rests=())
-    if not columns.rests or _coordinates(columns, texts) * 2 >= _coordinates(
-        bare, texts
-    ):
-        return columns
-    return bare
-
-
-def _coordinates(columns: Candidate, texts: Sequence[pl.Series]) -> int:
-    """Return in how many rows both texts can be read."""
-    values = [notation.read(text).value for text in _joined(columns, texts)]
-    return int(np.isfinite(values).all(axis=0).sum())
+    return judged._replace(reading=reading)
 
 
 def _judge_one(
@@ -240,12 +212,7 @@ def _judge_one(
     """Judge a column with both, and find out which stands first."""
     split = pairs.split(texts)
     if texts.null_count() == len(texts) and not columns.is_given:
-        msg = (
-            f"{_hold(columns)} nothing in the first rows, so how coordinates are "
-            "written in it can't be told. Put rows with coordinates first, or name "
-            "other columns: `--metadata latitude=NAME,longitude=NAME`."
-        )
-        return _unusable(columns, msg)
+        return _unusable(columns, _nothing_in(columns))
     if split.first.null_count() == len(texts) and texts.null_count() < len(texts):
         return _unusable(columns, _no_pairs(columns, texts, split))
     if projection is None and split.form.srid not in (None, 4326):
@@ -315,19 +282,21 @@ def _judge_two(
             return _judge_projected(columns, texts, projection, why)
         why += f"; its values are degrees, so {projection.name} was not needed"
         projection = None
+    by_value = columns.family is Family.NORTHING_EASTING
     large = np.maximum(np.abs(latitude), np.abs(longitude)) > _MOST_DEGREES
     large &= is_number
     if numbers and np.count_nonzero(large) >= numbers / 2:
         from_0_to_360 = (np.abs(latitude) <= 90) & (longitude >= 0) & (longitude <= 360)
-        if from_0_to_360[is_number].all():
+        if not by_value and from_0_to_360[is_number].all():
             return _unusable(columns, _beyond_180(columns, texts, large))
         return _unusable(columns, _no_degrees(columns, texts, large))
     letters = readings[0].longitude & readings[1].latitude
     swapped = is_number & (np.abs(latitude) > 90) & (np.abs(longitude) <= 90)
-    by_value = columns.family is Family.NORTHING_EASTING
     if letters.sum() > len(letters) / 2 or (by_value and swapped.sum() > numbers / 2):
         return _unusable(columns, _swapped(columns, texts, letters | swapped))
-    if by_value and not all(column.is_null().all() for column in texts):
+    if by_value and len(latitude):
+        if all(column.is_null().all() for column in texts):
+            return _unusable(columns, _nothing_in(columns))
         has_fractions = np.any(latitude[is_number] % 1 != 0)
         if in_range < max(numbers / 2, 1) or not has_fractions:
             return _unusable(columns, _no_degrees(columns, texts, is_number))
@@ -384,10 +353,6 @@ def _why(columns: Candidate) -> str:
     why = "they are called so"
     if columns.is_given:
         why = "the upload's parameters name them"
-    if names := [quoted(name) for rest in columns.rests for name in rest.names]:
-        why += f", with {', '.join(names)}"
-    if any(rest.letter for rest in columns.rests):
-        why += ", with the hemisphere in the name"
     return why
 
 
@@ -397,6 +362,14 @@ def _hold(columns: Candidate) -> str:
         f"The columns {names} hold"
         if len(columns.names) > 1
         else f"The column {names} holds"
+    )
+
+
+def _nothing_in(columns: Candidate) -> str:
+    return (
+        f"{_hold(columns)} nothing in the first rows, so how coordinates are written "
+        "there can't be told. Put rows with coordinates first, or name other columns: "
+        "`--metadata latitude=NAME,longitude=NAME`."
     )
 
 

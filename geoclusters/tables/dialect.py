@@ -161,7 +161,8 @@ def _is_row(columns: Candidate, texts: Sequence[pl.Series], preamble: int) -> bo
 
     Below them is nothing, then, or the same.
     """
-    if columns.family is not Family.NORTHING_EASTING:
+    is_letters = max(map(len, columns.names)) == 1
+    if columns.family is not Family.NORTHING_EASTING or not is_letters:
         return False
     values = [set(column.drop_nulls()) for column in texts]
     if not any(values):

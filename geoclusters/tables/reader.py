@@ -295,7 +295,8 @@ def _read_csv(
 def _may_be_blank(block: blocks.Block, dialect: Dialect, reasons: Reasons) -> bool:
     """Return whether rows may be blank, by what is quick to see."""
     delimiter = re.escape(dialect.format.delimiter.encode())
-    blank_line = rb'(?:\A|\n)[%b \t\r"]*(?:\n|\Z)' % delimiter
+    blanks = rb'[%b \t\r"]' % delimiter
+    blank_line = rb"(?:\A|\n)%b*\n|\n%b+\Z" % (blanks, blanks)
     missing = is_reason(reasons, Reason.MISSING).any()
     return bool(missing) and re.search(blank_line, block.data) is not None
 
@@ -315,7 +316,8 @@ def _may_be_wide(block: bytes, dialect: Dialect) -> bool:
 
     polars makes columns of all that it holds, and they may be millions.
     """
-    line = block[: block.find(b"\n") + 1]
+    end = block.find(b"\n")
+    line = block[:end] if end >= 0 else block
     surplus = line.count(dialect.format.delimiter.encode()) > dialect.width
     return surplus or line.count(b'"') % 2 == 1
 

@@ -86,11 +86,11 @@ _NO_TABLES: Final = (
     (rb"(?s).{257}ustar", "a tar archive", "Pack the table alone, with gzip"),
     (
         rb"(?s)\x89PNG|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|RIFF.{4}WEBP"
-        rb"|.{4}ftyp(?:hei[cfx]|mif1|avif)",
+        rb"|\0.{3}ftyp(?:hei[cfx]|mif1|avif)",
         "a picture",
         _PICTURE,
     ),
-    (rb"(?s).{4}ftyp|\x1aE\xdf\xa3", "a film", _PICTURE),
+    (rb"(?s)\0.{3}ftyp|\x1aE\xdf\xa3", "a film", _PICTURE),
     (rb"%PDF", "a PDF document", _EXPORT),
     (rb"\{\\rtf", "a text document (.rtf)", "Copy its table into a CSV file"),
     (rb"SQLite format 3", "a database", _EXPORT),

@@ -229,7 +229,7 @@ UNREADABLE = {
     ),
     "columns that nobody filled in": Refused(
         data="name,northing,easting\nA,,\nB,,\n",
-        says=("2 × coordinate missing (row 2, 3)", "fill in the coordinates"),
+        says=("'northing' and 'easting' hold nothing in the first rows", "Put rows"),
     ),
     "a log of a GPS device, without names": Refused(
         data=2 * "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9\n",

@@ -388,14 +388,17 @@ COORDINATES = {
                 for lat, lon in DEGREES
             ],
         ),
-        columns={"why": "they are called so, with 'N/S', 'E/W'"},
+        columns={"why": "they are called so, with hemispheres"},
     ),
     "minutes, seconds and hemispheres in columns of their own": Accepted(
         data=text(
             [
                 [f"{axis}_{part}" for axis in ("lat", "lon") for part in PARTS],
                 *((22, 15, 0, "N", 114, 7, 30, "E"), (22, 30, "", "", 114, 15, 0, "")),
-                *((33, 45, 0, "S", 151, 30, 0, "E"), (59, 21, 0, "N", -18, 0, 0, "")),
+                *(
+                    (33, 45, 0, "S", 151, 30, 0, "E"),
+                    (59.0, 21, 0, "N", 18, 0.0, "", "w"),
+                ),
             ]
         ),
         columns={"notation": "degrees, minutes, seconds", "latitude": "lat_deg"},
@@ -412,7 +415,58 @@ COORDINATES = {
             ],
         ),
         places=tuple((row, -abs(lat), -abs(lon)) for row, lat, lon in PLACES),
-        columns={"why": "they are called so, with the hemisphere in the name"},
+        columns={"why": "they are called so, with hemispheres in the names"},
+    ),
+    **{
+        f"not beside the coordinates: {header}": Accepted(
+            data=f"{header}\n" + "".join(f"{row}\n" for row in rows),
+            metadata={"k": "2", **metadata},
+            places=found,
+            columns={"notation": "decimal degrees"},
+        )
+        for header, rows, metadata, found in (
+            (
+                "lat,lon,lat_min,lat_max,lon_min,lon_max",
+                ("31,1,30,32,0,2", "33,3,32,34,2,4"),
+                {},
+                ((2, 31.0, 1.0), (3, 33.0, 3.0)),
+            ),
+            (
+                "street,ns,ew,lat,lon",
+                ("a,S,W,41.5,-87.5", "b,N,E,41.25,-87.5"),
+                {},
+                ((2, 41.5, -87.5), (3, 41.25, -87.5)),
+            ),
+            (
+                "lat,lon,lat_dir,lon_dir",
+                ("22,114,30,10", "23,114,31,11"),
+                {},
+                ((2, 22.0, 114.0), (3, 23.0, 114.0)),
+            ),
+            (
+                "lat_min,lat_sec,lon_min,lon_sec",
+                ("22,24,14,16", "23,25,15,17"),
+                {"latitude": "lat_min", "longitude": "lon_min"},
+                ((2, 22.0, 14.0), (3, 23.0, 15.0)),
+            ),
+            (
+                "fid,ftype,lat,lon",
+                ("1,a,22,114", "2,b,23,114"),
+                {},
+                ((2, 22.0, 114.0), (3, 23.0, 114.0)),
+            ),
+            (
+                "Latitude (N);Longitude (O)",
+                ("52,5;13,5", "48,5;11,5"),
+                {},
+                ((2, 52.5, 13.5), (3, 48.5, 11.5)),
+            ),
+        )
+    },
+    "minutes, though a projected system is named": Accepted(
+        data="lat_deg,lat_min,lon_deg,lon_min\n22,15,114,7.5\n22,30,114,15\n",
+        metadata={"crs": "EPSG:2326", "k": "2"},
+        places=PLACES[:2],
     ),
     "boxes around the places": Accepted(
         data=table(
