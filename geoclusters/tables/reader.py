@@ -150,14 +150,14 @@ class Table:
                     rows = rows.where(~_blank_rows(block, self._dialect))
                 yield self._sort_out(rows)
 
-    def _parse(self, block: blocks.Block, first_row: int) -> "_Rows":
+    def _parse(self, block: blocks.Block, first_row: int) -> _Rows:
         latitude, longitude, missing, fields = self._coordinates(block)
         reasons = find_reasons(latitude, longitude, missing, fields.surplus)
         row = np.arange(first_row, first_row + len(reasons))
         ids = _encoded(fields.id, row) if fields.id is not None else None
         return _Rows(row, reasons, latitude, longitude, ids)
 
-    def _sort_out(self, rows: "_Rows") -> Chunk:
+    def _sort_out(self, rows: _Rows) -> Chunk:
         """Return the usable rows, and count those that are left out."""
         usable = rows.reasons == USABLE
         count = len(usable)

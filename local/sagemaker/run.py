@@ -26,7 +26,6 @@ INTERNAL_ERROR = (
 )
 _TRAINING = "Training image download completed. Training in progress."
 _RUNTIME_EXCEEDED = "Training job runtime exceeded MaxRuntimeInSeconds provided"
-_DEFAULT_MAX_RUNTIME_S = 86_400
 _BYTES_A_GB = 2**30
 _FAILURE_REASON_CHARS = 1024
 _LOOK_S = 0.05
@@ -158,8 +157,7 @@ class Run:
 
     def _prepare(self) -> None:
         """Bring the data: files downloaded, FIFOs fed."""
-        condition = self.record["StoppingCondition"]
-        most = condition.get("MaxRuntimeInSeconds", _DEFAULT_MAX_RUNTIME_S)
+        most = self.record["StoppingCondition"]["MaxRuntimeInSeconds"]
         self._due = time.monotonic() + most  # which the download counts towards
         self._set(TrainingStartTime=time.time())
         self._proceed("Downloading", "Downloading input data")

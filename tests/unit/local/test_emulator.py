@@ -357,7 +357,7 @@ def test_no_other_role_is_taken_for_sagemaker(
 
 
 def test_who_may_describe_one_repository_describes_no_other(cloud: Cloud) -> None:
-    ecr, iam = cloud.client("ecr"), cloud.client("iam")
+    ecr = cloud.client("ecr")
     for name in ("mine", "theirs"):
         ecr.create_repository(repositoryName=name)
     allow = {
@@ -365,22 +365,7 @@ def test_who_may_describe_one_repository_describes_no_other(cloud: Cloud) -> Non
         "Action": "ecr:DescribeRepositories",
         "Resource": "arn:aws:ecr:us-east-1:000000000000:repository/mine",
     }
-    iam.create_user(UserName="publisher")
-    iam.put_user_policy(
-        UserName="publisher",
-        PolicyName="all",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
-    )
-    key = iam.create_access_key(UserName="publisher")["AccessKey"]
-    publisher: Any = boto3.client(
-        "ecr",
-        endpoint_url=cloud.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-        verify=cloud.environment()["AWS_CA_BUNDLE"],
-        config=Config(proxies={}),
-    )
+    publisher = _client_of_user(cloud, "ecr", allow)
     answer = publisher.describe_repositories(repositoryNames=["mine"])
     assert [found["repositoryName"] for found in answer["repositories"]] == ["mine"]
     for others in ({"repositoryNames": ["theirs"]}, {}):
@@ -392,22 +377,34 @@ def test_who_may_describe_one_repository_describes_no_other(cloud: Cloud) -> Non
 def test_who_may_put_metrics_to_one_namespace_puts_none_to_others(
     cloud: Cloud,
 ) -> None:
-    iam = cloud.client("iam")
     allow = {
         "Effect": "Allow",
         "Action": "cloudwatch:PutMetricData",
         "Resource": "*",
         "Condition": {"StringLike": {"cloudwatch:namespace": "/mine/*"}},
     }
-    iam.create_user(UserName="meter")
+    meter = _client_of_user(cloud, "cloudwatch", allow)
+    # So many that boto3 compresses them.
+    data = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(500)]
+    meter.put_metric_data(Namespace="/mine/all", MetricData=data)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        meter.put_metric_data(Namespace="/theirs/all", MetricData=data)
+    meter.close()
+
+
+def _client_of_user(cloud: Cloud, service: str, statement: dict[str, Any]) -> Any:
+    """Return a service's client of a new user, who has one statement of a policy."""
+    iam = cloud.client("iam")
+    user = f"user-of-{service}"
+    iam.create_user(UserName=user)
     iam.put_user_policy(
-        UserName="meter",
+        UserName=user,
         PolicyName="all",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
-    key = iam.create_access_key(UserName="meter")["AccessKey"]
-    meter: Any = boto3.client(
-        "cloudwatch",
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    client: Any = boto3.client(  # type: ignore[call-overload]
+        service,
         endpoint_url=cloud.endpoint_url,
         region_name="us-east-1",
         aws_access_key_id=key["AccessKeyId"],
@@ -415,12 +412,7 @@ def test_who_may_put_metrics_to_one_namespace_puts_none_to_others(
         verify=cloud.environment()["AWS_CA_BUNDLE"],
         config=Config(proxies={}),
     )
-    # So many that boto3 compresses them.
-    data = [{"MetricName": f"metric-{number}", "Value": 1.0} for number in range(500)]
-    meter.put_metric_data(Namespace="/mine/all", MetricData=data)
-    with pytest.raises(ClientError, match="AccessDenied"):
-        meter.put_metric_data(Namespace="/theirs/all", MetricData=data)
-    meter.close()
+    return client
 
 
 def _post_event(cloud: Cloud, entry: dict[str, Any]) -> tuple[int, Any]:
